@@ -1,0 +1,122 @@
+/**
+ * Errors of this package: a closed set of codes, one class per kind of failure, facts as fields.
+ *
+ * A caller's programming mistake is a plain `TypeError`; hostile or failed input is one of these.
+ * The message is one lower-case sentence with the input in backticks; what to do about it is in
+ * `hint`, apart from the message, so that a terminal, a log and a program can each show it their way.
+ */
+export class SynapseError extends Error {
+  /** Stable, machine-readable, snake_case. */
+  readonly code: string;
+  /** What a person can do about it, when there is something. */
+  readonly hint: string | undefined;
+
+  constructor(code: string, message: string, options: { hint?: string | undefined; cause?: unknown } = {}) {
+    super(message, options.cause === undefined ? undefined : { cause: options.cause });
+    this.name = new.target.name;
+    this.code = code;
+    this.hint = options.hint;
+  }
+}
+
+/** Text that is not a capability (SEMANTICS C4). `position` is a 0-based UTF-16 index into `input`. */
+export class CapabilitySyntaxError extends SynapseError {
+  readonly input: string;
+  readonly position: number;
+  readonly found: string;
+  readonly expected: string;
+
+  constructor(facts: { input: string; position: number; found: string; expected: string; hint?: string }) {
+    const shown = facts.input.length > 200 ? `${facts.input.slice(0, 200)}…` : facts.input;
+    super(
+      "invalid_capability",
+      `invalid capability \`${shown}\` at ${facts.position}: found ${facts.found}, expected ${facts.expected}`,
+      { hint: facts.hint },
+    );
+    this.input = facts.input;
+    this.position = facts.position;
+    this.found = facts.found;
+    this.expected = facts.expected;
+  }
+}
+
+/** A step context that cannot be made (specification, SecureExecutionContext invariants). */
+export class InvalidContextError extends SynapseError {
+  constructor(
+    readonly field: string,
+    message: string,
+    hint?: string,
+  ) {
+    super("invalid_context", message, { hint });
+  }
+}
+
+/** A value from outside that is not plain JSON data: getters, odd prototypes, cycles, NaN, too deep, too large. */
+export class InvalidDataError extends SynapseError {
+  constructor(
+    readonly path: string,
+    message: string,
+    hint?: string,
+  ) {
+    super("invalid_data", message, { hint });
+  }
+}
+
+/** Constraints that are unknown or malformed (SEMANTICS K: refused at bind time). */
+export class InvalidConstraintError extends SynapseError {
+  constructor(
+    readonly constraint: string,
+    message: string,
+    hint?: string,
+  ) {
+    super("invalid_constraint", message, { hint });
+  }
+}
+
+/** Nothing that exists covers what was to be bound, or delegation is not allowed (SEMANTICS A2). */
+export class NoAuthorityError extends SynapseError {
+  constructor(message: string, hint?: string) {
+    super("no_authority", message, { hint });
+  }
+}
+
+/** The identifier names nothing in this store. */
+export class NotFoundError extends SynapseError {
+  constructor(
+    readonly kind: string,
+    readonly id: string,
+    hint?: string,
+  ) {
+    super("not_found", `no ${kind} with id \`${id}\``, { hint });
+  }
+}
+
+/** The log could not be written durably, so nothing that depended on it happened (SEMANTICS: fail closed). */
+export class AuditUnavailableError extends SynapseError {
+  constructor(message: string, options: { hint?: string; cause?: unknown } = {}) {
+    super("audit_unavailable", message, options);
+  }
+}
+
+/** The store cannot be opened or is not one of ours. */
+export class StoreError extends SynapseError {}
+
+/** A use of a handle that was refused: outside the authorised capability, or the authority is gone. */
+export class EffectDeniedError extends SynapseError {}
+
+/** A use of a handle that was allowed and failed (missing file, timeout, size limit, …). */
+export class EffectFailedError extends SynapseError {}
+
+/** A file a person wrote (workflow, policy) is wrong; `line` and `column` are 1-based. */
+export class DocumentError extends SynapseError {
+  constructor(
+    code: "invalid_workflow" | "invalid_policy",
+    readonly file: string,
+    readonly line: number,
+    readonly column: number,
+    message: string,
+    hint?: string,
+  ) {
+    super(code, `${file}:${line}:${column}: ${message}`, { hint });
+  }
+}
