@@ -107,6 +107,19 @@ export class EffectDeniedError extends SynapseError {}
 /** A use of a handle that was allowed and failed (missing file, timeout, size limit, …). */
 export class EffectFailedError extends SynapseError {}
 
+/** A CEL expression that cannot be compiled or evaluated. `offset` is a 0-based UTF-16 index into `expression`. */
+export class ExpressionError extends SynapseError {
+  constructor(
+    code: "invalid_expression" | "expression_failed",
+    readonly expression: string,
+    readonly offset: number,
+    message: string,
+    hint?: string,
+  ) {
+    super(code, message, { hint });
+  }
+}
+
 /** A file a person wrote (workflow, policy) is wrong; `line` and `column` are 1-based. */
 export class DocumentError extends SynapseError {
   constructor(

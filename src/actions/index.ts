@@ -1,0 +1,17 @@
+import type { Action } from "../core/action.js";
+import { fsActions } from "./fs.js";
+import { httpActions } from "./http.js";
+import { memoryActions } from "./memory.js";
+import { processActions } from "./process.js";
+
+/** The actions that come with the package; each touches the world only through its handles. */
+export const builtinActions = Object.freeze({
+  fs: fsActions,
+  http: httpActions,
+  process: processActions,
+  memory: memoryActions,
+});
+
+export const allBuiltinActions: readonly Action[] = Object.freeze(
+  Object.values(builtinActions).flatMap((domain) => Object.values(domain) as Action[]),
+);

@@ -1,0 +1,20 @@
+import { randomBytes } from "node:crypto";
+import { canonicalJson } from "../model/canonical.js";
+import type { JsonValue } from "../model/json.js";
+import { sha256Hex } from "../model/sha256.js";
+import type { Blob } from "./store.js";
+
+/**
+ * A salted commitment to a value (SEMANTICS R3): the log holds `ref`, the store holds salt and bytes. The
+ * salt keeps a short value (a yes, a name) from being guessed from its digest.
+ */
+export function commitTo(value: JsonValue): Blob {
+  const bytes = Buffer.from(canonicalJson(value), "utf8");
+  const salt = randomBytes(16);
+  return { ref: sha256Hex(Buffer.concat([salt, bytes])), salt, bytes };
+}
+
+/** Unsalted digest of a value, for comparing results; given to the caller, never logged. */
+export function digestOf(value: JsonValue): string {
+  return `sha256:${sha256Hex(canonicalJson(value))}`;
+}

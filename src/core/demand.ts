@@ -1,0 +1,136 @@
+import { type Capability, covers, parseCapability, parseScope } from "../model/capability/index.js";
+import { copyJson } from "../model/copy-json.js";
+import { decide, type Decision, type DecisionRequest } from "../model/decide.js";
+import type { DenialReason } from "../model/denial.js";
+import { InvalidContextError, InvalidDataError } from "../model/errors.js";
+import { isIdentifier } from "../model/identifier.js";
+import { isJsonObject, type JsonObject } from "../model/json.js";
+import type { State } from "../model/state.js";
+import { openAction, type Preparation, prepareParams } from "./action.js";
+import type { SecureExecutionContext } from "./context.js";
+import type { CheckRequest } from "./security.js";
+
+/** A request as it is decided: what was understood of it, or why nothing could be (SEMANTICS D4). */
+export interface Demand extends DecisionRequest {
+  readonly params: JsonObject;
+  readonly refusal: { readonly reason: DenialReason; readonly detail: string } | undefined;
+}
+
+interface Asked {
+  readonly agentId: string;
+  readonly workflowId: string;
+  readonly stepId: string;
+}
+
+/**
+ * What a step asks for: `requires(params)` on the frozen parameters, under the context's own ceiling (G3, A4).
+ *
+ * @param ceilings capability texts one of which must cover each requirement; undefined: no such bound (A5).
+ */
+export function demandForAction(
+  context: SecureExecutionContext,
+  ceilings: readonly string[] | undefined,
+  preparation: Preparation,
+): Demand {
+  return understood(context, () => {
+    const params = copyParams(prepareParams(context.action, context.actionParams, preparation));
+    const { requires } = openAction(context.action);
+    const required: unknown = requires(params);
+    const texts: readonly unknown[] = Array.isArray(required) ? required : [required];
+    const requirements = texts.map(concrete);
+    const first = concrete(context.requiredCapability);
+    const ceiling = context.capabilityScope === undefined ? [first] : [first, parseScope(first, context.capabilityScope)];
+    refuseOutside(ceilings, requirements);
+    return { params, requirements, ceiling };
+  });
+}
+
+function refuseOutside(ceilings: readonly string[] | undefined, requirements: readonly Capability[]): void {
+  const bounds = ceilings?.map(concrete);
+  const stray = requirements.find((requirement) => bounds?.every((bound) => !covers(bound, requirement)));
+  if (stray !== undefined) {
+    throw new Refusal("capability_mismatch", `the action requires \`${stray.text}\`, which the call did not name`);
+  }
+}
+
+/** The demand of something that is no context: denied as `invalid_context`, with a record (SEMANTICS D4). */
+export function malformedDemand(of: Asked): Demand {
+  return understood(of, () => {
+    throw new InvalidContextError("$", "what was handed to the executor is not a SecureExecutionContext");
+  });
+}
+
+/** What a check asks for: the capability itself is the requirement. */
+export function demandForCheck(request: CheckRequest): Demand {
+  const asked = {
+    agentId: isIdentifier(request.agentId) ? request.agentId : "invalid",
+    workflowId: isIdentifier(request.workflowId) ? request.workflowId : "check",
+    stepId: isIdentifier(request.stepId) ? request.stepId : "check",
+  };
+  return understood(asked, () => {
+    if (!isIdentifier(request.agentId)) throw new InvalidContextError("agentId", `\`${String(request.agentId)}\` is not an agent id`);
+    const requirement = concrete(request.capability);
+    return {
+      params: copyParams(request.params ?? {}),
+      // With a scope, the question is about what lies in both; a narrower scope is the requirement.
+      requirements: [request.scope === undefined ? requirement : parseScope(requirement, request.scope)],
+      ceiling: [requirement],
+    };
+  });
+}
+
+/** Decides a demand; one that was not understood is denied with its own reason. */
+export function decideDemand(demand: Demand, state: State, now: number): Decision {
+  if (demand.refusal !== undefined) {
+    return { allowed: false, reason: demand.refusal.reason, requirement: undefined, nearest: undefined };
+  }
+  return decide(demand, state, now);
+}
+
+/** A capability as the log shows it: canonical when it can be, else what was asked, cut to a bearable length. */
+export function recordedCapability(text: unknown): string {
+  if (typeof text !== "string") return "";
+  try {
+    return parseCapability(text).text;
+  } catch {
+    return text.toWellFormed().slice(0, 1_024);
+  }
+}
+
+/** A request that is denied before there is anything to decide. */
+class Refusal extends Error {
+  constructor(
+    readonly reason: DenialReason,
+    message: string,
+  ) {
+    super(message);
+  }
+}
+
+type Understood = Pick<Demand, "params" | "requirements" | "ceiling">;
+
+function understood(asked: Asked, read: () => Understood): Demand {
+  const { agentId, workflowId, stepId } = asked;
+  try {
+    return { agentId, workflowId, stepId, ...read(), refusal: undefined };
+  } catch (error) {
+    // Hostile or malformed input is a denial with a record, never an exception (D4).
+    const malformed = error instanceof InvalidContextError || error instanceof InvalidDataError;
+    const reason = error instanceof Refusal ? error.reason : malformed ? "invalid_context" : "invalid_capability";
+    const detail = error instanceof Error ? error.message : String(error);
+    return { agentId, workflowId, stepId, params: {}, requirements: [], ceiling: [], refusal: { reason, detail } };
+  }
+}
+
+function concrete(text: unknown): Capability {
+  if (typeof text !== "string") throw new TypeError("a required capability is text");
+  const capability = parseCapability(text);
+  if (capability.action === "*") throw new TypeError(`\`${capability.text}\` names every action; a requirement names one`);
+  return capability;
+}
+
+function copyParams(params: unknown): JsonObject {
+  const copied = copyJson(params);
+  if (!isJsonObject(copied)) throw new InvalidContextError("actionParams", "parameters must be an object");
+  return copied;
+}

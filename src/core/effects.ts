@@ -1,0 +1,153 @@
+import type { BindingRecord } from "../model/authority.js";
+import { type Capability, covers, parseCapability } from "../model/capability/index.js";
+import { commonBlocks } from "../model/constraint/blocks.js";
+import { avoidsExceptions } from "../model/constraint/index.js";
+import { holds } from "../model/decide.js";
+import { AuditUnavailableError, EffectDeniedError, SynapseError } from "../model/errors.js";
+import type { EventBody } from "../model/event.js";
+import type { JsonObject, JsonValue } from "../model/json.js";
+import type { Ledger } from "./ledger.js";
+import type { EffectGate, EffectGrant, EffectUse } from "./ports.js";
+import type { RunningStep } from "./running-steps.js";
+
+/** One thing a step was authorised to do: what was asked, how far it may land, and by which binding. */
+export interface Power {
+  readonly requirement: Capability;
+  /** For the first requirement the context's own capability and scope (A4), for the others themselves. */
+  readonly ceiling: readonly Capability[];
+  readonly binding: BindingRecord;
+}
+
+export interface EffectLimits {
+  readonly effectsMax: number;
+  readonly bytesMax: number;
+}
+
+/**
+ * The guard's side of the handles of one step (SEMANTICS H1): admits each use, checks where it lands, and
+ * records intent and outcome as it goes.
+ */
+export class Effects implements EffectGate {
+  readonly signal: AbortSignal;
+  readonly agentId: string;
+  readonly #step: RunningStep;
+  readonly #ledger: Ledger;
+  readonly #powers: readonly Power[];
+  readonly #limits: EffectLimits;
+  /** Members that every effect event of this step has. */
+  readonly #common: JsonObject;
+  #count = 0;
+  #unrecorded: AuditUnavailableError | undefined;
+
+  constructor(step: RunningStep, ledger: Ledger, powers: readonly Power[], limits: EffectLimits, common: JsonObject) {
+    this.signal = step.signal;
+    this.agentId = step.agentId;
+    this.#step = step;
+    this.#ledger = ledger;
+    this.#powers = powers;
+    this.#limits = limits;
+    this.#common = common;
+  }
+
+  get count(): number {
+    return this.#count;
+  }
+
+  async perform<T extends JsonValue | object>(use: EffectUse, body: (grant: EffectGrant) => Promise<T>): Promise<T> {
+    const n = ++this.#count;
+    const target = use.capabilities[0] ?? "";
+    const members = { effect: use.kind, n, capability: target, capabilities: [...use.capabilities] };
+    try {
+      this.#assertAlive();
+      const powers = this.#admit(use, n);
+      this.#record({ event: "effect_attempted", ...members });
+      const answer = await body(this.#grantOf(powers));
+      // An answer that arrives after the authority ended is fenced like a late result (D7).
+      this.#assertAlive();
+      this.#record({ event: "effect_performed", ...members, result: "success" });
+      return answer;
+    } catch (error) {
+      const code = error instanceof SynapseError ? error.code : "failed";
+      this.#record(
+        error instanceof EffectDeniedError
+          ? { event: "effect_denied", ...members, reason: code, detail: error.message.slice(0, 2_000) }
+          : { event: "effect_performed", ...members, result: "failure", code },
+      );
+      throw error;
+    }
+  }
+
+  /** Why an effect of this step is not in the log, once that is known: then its outcome is not known either. */
+  get unrecorded(): AuditUnavailableError | undefined {
+    return this.#unrecorded;
+  }
+
+  /** An action that outlived its step returned something: it is recorded as a refused effect and not taken. */
+  refuseLateResult(): void {
+    const { stop } = this.#step;
+    const detail = "the action returned after its step had ended";
+    this.#record({ event: "effect_denied", effect: "result", n: ++this.#count, reason: stop?.code ?? "abandoned", detail });
+  }
+
+  #assertAlive(): void {
+    this.#step.checkAuthority(this.#ledger);
+    const { stop } = this.#step;
+    if (stop !== undefined) throw new EffectDeniedError(stop.code, stop.message);
+  }
+
+  #admit(use: EffectUse, n: number): readonly Power[] {
+    if (n > this.#limits.effectsMax) {
+      throw new EffectDeniedError("too_many_effects", `a step may use its handles ${this.#limits.effectsMax} times`);
+    }
+    if (use.capabilities.length === 0) throw new EffectDeniedError("outside_authority", `\`${use.kind}\` names no capability`);
+    return use.capabilities.map((text) => {
+      const asked = parseCapability(text);
+      const power = this.#powers.find((each) => covers(each.requirement, asked) && reaches(each, asked));
+      if (power === undefined) {
+        throw new EffectDeniedError("outside_authority", `\`${asked.text}\` is not among what this step was authorised to do`);
+      }
+      return power;
+    });
+  }
+
+  #grantOf(powers: readonly Power[]): EffectGrant {
+    const chains = powers.flatMap((power) => power.binding.chain);
+    return {
+      reached: (text) => {
+        this.#assertAlive();
+        const landed = parseCapability(text);
+        if (powers.some((power) => reaches(power, landed))) return;
+        throw new EffectDeniedError("outside_authority", `it leads to \`${landed.text}\`, which this step may not reach`);
+      },
+      withinBinding: (text) => {
+        const wanted = parseCapability(text);
+        return powers.some((power) => withinChain(power.binding, wanted));
+      },
+      agentHolds: (text) => holds(this.agentId, parseCapability(text), this.#ledger.state, this.#ledger.now()),
+      allowPrivate: commonBlocks(chains.map((link) => link.constraints.allow_private)),
+      bytesMax: this.#limits.bytesMax,
+    };
+  }
+
+  #record(members: EventBody): void {
+    // Queued in the agent's lane, so it is durable before, or together with, the step's completion.
+    this.#ledger
+      .submit(this.agentId, (tx) => tx.emit({ ...this.#common, ...members }))
+      .catch((error: unknown) => {
+        this.#unrecorded ??=
+          error instanceof AuditUnavailableError ? error : new AuditUnavailableError("an effect was not recorded", { cause: error });
+      });
+  }
+}
+
+/** Where a use may land: within the ceiling and every link, clear of every exception (A4, K `except`). */
+function reaches(power: Power, landed: Capability): boolean {
+  return power.ceiling.every((limit) => covers(limit, landed)) && withinChain(power.binding, landed);
+}
+
+function withinChain(binding: BindingRecord, landed: Capability): boolean {
+  return (
+    binding.gates.every((gate) => covers(gate, landed)) &&
+    binding.chain.every((link) => avoidsExceptions(link.excluded, landed))
+  );
+}

@@ -1,0 +1,111 @@
+import type { BindingRecord } from "../model/authority.js";
+import { AuditUnavailableError } from "../model/errors.js";
+import { explain } from "../model/explain.js";
+import { formatInstant } from "../model/time.js";
+import type { DenialBackoff } from "./backoff.js";
+import { commitTo } from "./commitment.js";
+import { identityOfMalformed, isGenuineContext, type StepIdentity } from "./context.js";
+import { decideDemand, type Demand, demandForAction, malformedDemand } from "./demand.js";
+import type { StepOptions } from "./guard.js";
+import type { Ledger } from "./ledger.js";
+import type { HandleFactory } from "./ports.js";
+import { authorizedMembers, commonMembers, type RecordNames } from "./records.js";
+import { denied, type ExecutionResult } from "./result.js";
+import type { RunningSteps } from "./running-steps.js";
+import { runAuthorized } from "./run-authorized.js";
+import { limitsOf, type StepLimits } from "./step-limits.js";
+
+/** What a guard is made of; behind its private name. */
+export interface GuardParts {
+  readonly ledger: Ledger;
+  readonly handles: HandleFactory;
+  readonly workingFolder: string;
+  readonly limits: StepLimits;
+  readonly running: RunningSteps;
+  readonly backoff: DenialBackoff;
+}
+
+/** One call of the guard. */
+export interface GuardCall {
+  readonly context: unknown;
+  readonly records: RecordNames;
+  /** Capability texts that bound every requirement; undefined: the context bounds the first alone (A5). */
+  readonly ceilings: readonly string[] | undefined;
+  readonly options: StepOptions;
+}
+
+/** A durable authorisation: what the step may do, and under which request its events stand. */
+export interface Authorization {
+  readonly allowed: true;
+  readonly requestId: string;
+  readonly bindings: readonly BindingRecord[];
+}
+
+type Verdict = Authorization | { readonly allowed: false; readonly result: ExecutionResult };
+
+/**
+ * The way of one step (DESIGN): understand what is asked, decide and record it durably, and only then run
+ * the action. Nothing here calls an action: `runAuthorized` does, and asks for an `Authorization`.
+ */
+export async function executeGuarded(parts: GuardParts, call: GuardCall): Promise<ExecutionResult> {
+  const { context } = call;
+  const genuine = isGenuineContext(context);
+  const identity = genuine ? context : identityOfMalformed(context);
+  const demand = genuine
+    ? demandForAction(context, call.ceilings, { workingFolder: parts.workingFolder })
+    : malformedDemand(identity);
+  await parts.backoff.wait(identity.agentId);
+  const verdict = await authorize(parts, call, identity, genuine ? context.action.name : "", demand);
+  parts.backoff.note(identity.agentId, verdict.allowed);
+  // A malformed context is never allowed; saying it here keeps the types from having to trust that.
+  if (!verdict.allowed) return verdict.result;
+  if (!genuine) throw new TypeError("a malformed context was authorised");
+  const limits = limitsOf(parts.limits, verdict.bindings, call.options.deadlineMs);
+  return runAuthorized(parts, call, { context, demand, limits, authorization: verdict });
+}
+
+/** Appends [requested, authorized] or [requested, denied] in one transaction, and decides inside it (D5). */
+async function authorize(
+  { ledger }: GuardParts,
+  { records, options }: GuardCall,
+  identity: StepIdentity,
+  action: string,
+  demand: Demand,
+): Promise<Verdict> {
+  const common = commonMembers(identity, { runId: options.runId ?? null, attempt: options.attempt ?? 1 });
+  const params = commitTo(demand.params);
+  const asked = {
+    action,
+    requirements: demand.requirements.map((requirement) => requirement.text),
+    ...(identity.capabilityScope === undefined ? {} : { capability_scope: identity.capabilityScope }),
+    params_commitment: params.ref,
+    execution_seed: identity.executionSeed,
+    created_at: identity.createdAt,
+  };
+  try {
+    return await ledger.submit(identity.agentId, (tx): Verdict => {
+      tx.keep(params);
+      const requestId =
+        records.requested === undefined ? tx.newId("req") : tx.emit({ ...common, event: records.requested, ...asked }).id;
+      const about = {
+        ...common,
+        ...(records.requested === undefined ? asked : {}),
+        request_id: requestId,
+        decided_at: formatInstant(tx.at),
+        state_seq: tx.state.seq,
+      };
+      const decision = decideDemand(demand, tx.state, tx.at);
+      if (!decision.allowed) {
+        const explanation = demand.refusal?.detail ?? explain(decision, demand);
+        tx.emit({ ...about, event: records.denied, reason: decision.reason, explanation: explanation.slice(0, 4_000) });
+        return { allowed: false, result: denied(identity, decision.reason, explanation) };
+      }
+      tx.emit({ ...about, event: records.authorized, ...authorizedMembers(decision) });
+      return { allowed: true, requestId, bindings: decision.bindings };
+    });
+  } catch (error) {
+    if (!(error instanceof AuditUnavailableError)) throw error;
+    // Fail closed: no durable record, no action.
+    return { allowed: false, result: denied(identity, "audit_unavailable", error.message) };
+  }
+}

@@ -1,0 +1,55 @@
+import type { Transition } from "./ledger.js";
+
+/** A transition that waits for its transaction, and whom to tell. */
+export interface Job {
+  readonly lane: string;
+  readonly run: Transition<unknown>;
+  readonly resolve: (value: unknown) => void;
+  readonly reject: (error: unknown) => void;
+}
+
+/**
+ * Queues, one for each agent, served in turn: an agent with a thousand requests waits behind itself and
+ * delays another agent's one request by one turn (SEMANTICS D9). `admin` is served before everyone.
+ */
+export class Lanes {
+  readonly #queues = new Map<string, Job[]>();
+  #size = 0;
+
+  get size(): number {
+    return this.#size;
+  }
+
+  add(lane: string, job: Omit<Job, "lane">): void {
+    const queue = this.#queues.get(lane);
+    if (queue === undefined) this.#queues.set(lane, [{ ...job, lane }]);
+    else queue.push({ ...job, lane });
+    this.#size++;
+  }
+
+  /** Takes up to `most` jobs, one a lane and round; each lane keeps its own order. */
+  take(most: number): Job[] {
+    const taken = this.#queues.get("admin")?.splice(0, most) ?? [];
+    if (this.#queues.get("admin")?.length === 0) this.#queues.delete("admin");
+    const positions = new Map<string, number>();
+    for (let round = 0, progress = true; progress && taken.length < most; round++) {
+      progress = false;
+      for (const [lane, queue] of this.#queues) {
+        const job = lane === "admin" ? undefined : queue[round];
+        if (job === undefined || taken.length >= most) continue;
+        taken.push(job);
+        positions.set(lane, round + 1);
+        progress = true;
+      }
+    }
+    for (const [lane, count] of positions) {
+      const queue = this.#queues.get(lane) as Job[];
+      queue.splice(0, count);
+      // A lane served last in this batch starts behind the others in the next.
+      this.#queues.delete(lane);
+      if (queue.length > 0) this.#queues.set(lane, queue);
+    }
+    this.#size -= taken.length;
+    return taken;
+  }
+}

@@ -1,0 +1,259 @@
+import { canonicalJson } from "../model/canonical.js";
+import { AuditUnavailableError, InvalidDataError } from "../model/errors.js";
+import { type AuditEvent, type EventBody, eventBytesMax, protocolVersion } from "../model/event.js";
+import type { JsonValue } from "../model/json.js";
+import { State } from "../model/state.js";
+import { formatInstant } from "../model/time.js";
+import { type Job, Lanes } from "./lanes.js";
+import type { Clock, IdSource } from "./ports.js";
+import type { Blob, StoreDriver, StoreTransaction } from "./store.js";
+
+/** What a transition sees and does inside the write transaction. */
+export interface Tx {
+  /** The state at the head of the log, this transition's own events included. */
+  readonly state: State;
+  /** The time (ms) that stamps these events: max(previous, wall) (SEMANTICS D8). */
+  readonly at: number;
+  newId(kind: string): string;
+  emit(body: EventBody): AuditEvent;
+  keep(blob: Blob): void;
+  setMemory(key: string, value: JsonValue): void;
+}
+
+/**
+ * Reads the state and emits events, synchronously and without side effects of its own. Because it runs
+ * while this process alone may append, at the head of the log, nothing can change between what it checked
+ * and what it wrote (SEMANTICS D5, D7; docs/adr/0001).
+ */
+export type Transition<T> = (tx: Tx) => T;
+
+/** Told of every event after it is durable, in log order; `foreign` events were written by another process. */
+export type Listener = (event: AuditEvent, foreign: boolean) => void;
+
+const batchMax = 512;
+const busyMsMax = 10_000;
+/** Kept free for revocations: a full disk must not make authority irrevocable (SEMANTICS D9). */
+const reservedBytes = 256 * 1024;
+
+/**
+ * The one writer of a process (SEMANTICS E4). Transitions queue in lanes and go into one transaction
+ * together (group commit); a promise resolves when its events are durable, and rejects with
+ * `AuditUnavailableError` when they are not: then nothing that depended on them may happen.
+ */
+export class Ledger {
+  readonly #driver: StoreDriver;
+  readonly #clock: Clock;
+  readonly #ids: IdSource;
+  readonly #lanes = new Lanes();
+  readonly #listeners = new Set<Listener>();
+  #state: State | undefined;
+  #draining = false;
+  #suspect = false;
+  #closed = false;
+
+  constructor(driver: StoreDriver, clock: Clock, ids: IdSource) {
+    this.#driver = driver;
+    this.#clock = clock;
+    this.#ids = ids;
+    this.#state = this.#load();
+  }
+
+  get driver(): StoreDriver {
+    return this.#driver;
+  }
+
+  /** The state at the last event this process has seen committed. Reading it decides nothing for good. */
+  get state(): State {
+    if (this.#suspect) this.#recover();
+    return (this.#state ??= this.#load());
+  }
+
+  /** Now, never earlier than the log (SEMANTICS D8). */
+  now(): number {
+    return Math.max(this.#clock.now(), this.state.lastTime);
+  }
+
+  listen(listener: Listener): () => void {
+    this.#listeners.add(listener);
+    return () => this.#listeners.delete(listener);
+  }
+
+  /**
+   * Runs a transition in the next transaction.
+   *
+   * @param lane the agent it is for, so that one busy agent cannot starve others; `admin` for changes of
+   *   authority, which go first and may use the space that is kept free.
+   * @throws AuditUnavailableError when its events could not be made durable; whatever the transition throws.
+   */
+  submit<T>(lane: string, transition: Transition<T>): Promise<T> {
+    if (this.#closed) return Promise.reject(new AuditUnavailableError("the pipeline is closed"));
+    return new Promise<T>((resolve, reject) => {
+      this.#lanes.add(lane, { run: transition, resolve: resolve as (value: unknown) => void, reject });
+      this.#schedule();
+    });
+  }
+
+  /** Folds what other processes appended; tells the listeners. Without a transaction, so it never waits. */
+  refresh(): void {
+    if (this.#closed || this.#suspect) return;
+    this.#foldForeign(this.#driver.eventsAfter(this.state.seq));
+  }
+
+  /** Waits for what is queued, then refuses everything. The database stays open: its owner closes it. */
+  async close(): Promise<void> {
+    // A failed flush was already told to those whose events it held; closing goes on.
+    await this.submit("admin", () => undefined).catch(() => undefined);
+    this.#closed = true;
+  }
+
+  #schedule(): void {
+    if (this.#draining) return;
+    this.#draining = true;
+    // After the poll phase: whatever this turn of the loop submits shares one durability wait.
+    setImmediate(() => void this.#drain());
+  }
+
+  async #drain(): Promise<void> {
+    const waitingSince = performance.now();
+    while (this.#lanes.size > 0) {
+      let tx: StoreTransaction | undefined;
+      try {
+        tx = this.#begin();
+      } catch (cause) {
+        this.#fail(this.#lanes.take(Infinity), cause);
+        break;
+      }
+      if (tx !== undefined) {
+        this.#commit(tx, this.#lanes.take(batchMax));
+        break;
+      }
+      if (performance.now() - waitingSince > busyMsMax) {
+        this.#fail(this.#lanes.take(Infinity), new Error("another process kept the log locked"));
+        break;
+      }
+      // Own retry: SQLite's busy handler starves a revoker behind a hot writer (FINDINGS, Conditional append).
+      await new Promise((resolve) => setTimeout(resolve, 1));
+    }
+    this.#draining = false;
+    if (this.#lanes.size > 0) this.#schedule();
+  }
+
+  #begin(): StoreTransaction | undefined {
+    if (this.#suspect) this.#recover();
+    return this.#driver.begin();
+  }
+
+  /** After a failed write nobody knows what the database holds: it is opened anew and read again. */
+  #recover(): void {
+    this.#driver.reopen();
+    this.#state = this.#load();
+    this.#suspect = false;
+  }
+
+  #commit(tx: StoreTransaction, batch: readonly Job[]): void {
+    const events: AuditEvent[] = [];
+    const settled: (() => void)[] = [];
+    try {
+      this.#foldForeign(tx.eventsAfter(this.state.seq));
+      const full = (this.#driver.freeBytes() ?? Infinity) < reservedBytes;
+      for (const job of batch) {
+        if (full && job.lane !== "admin") {
+          const error = new AuditUnavailableError("the disk that holds the log is full", {
+            hint: "free some space; changes of authority still work",
+          });
+          settled.push(() => job.reject(error));
+          continue;
+        }
+        const before = events.length;
+        try {
+          const answer = job.run(this.#transaction(tx, events));
+          settled.push(() => job.resolve(answer));
+        } catch (error) {
+          // A transition that threw half-way must leave nothing behind; the others are tried again without it.
+          if (events.length > before) return this.#withdraw(tx, batch, job, error);
+          settled.push(() => job.reject(error));
+        }
+      }
+      if (events.length > 0) tx.commit();
+      else tx.rollback();
+    } catch (cause) {
+      this.#suspect = true;
+      this.#state = undefined;
+      this.#rollback(tx);
+      return this.#fail(batch, cause);
+    }
+    for (const event of events) this.#tell(event, false);
+    for (const settle of settled) settle();
+  }
+
+  #transaction(tx: StoreTransaction, events: AuditEvent[]): Tx {
+    const { state } = this;
+    const at = this.now();
+    return {
+      state,
+      at,
+      newId: (kind) => this.#ids.next(kind),
+      emit: (body) => {
+        const event: AuditEvent = {
+          ...body,
+          id: this.#ids.next("evt"),
+          seq: state.seq + 1,
+          timestamp: formatInstant(at),
+          protocol_version: protocolVersion,
+        };
+        const text = canonicalJson(event);
+        if (Buffer.byteLength(text) > eventBytesMax) {
+          throw new InvalidDataError("$", `the event \`${body.event}\` is larger than ${eventBytesMax} bytes`);
+        }
+        events.push(event);
+        tx.append(event, text, state.fold(event));
+        return event;
+      },
+      keep: (blob) => tx.putBlob(blob),
+      setMemory: (key, value) => {
+        tx.setMemory(key, value);
+      },
+    };
+  }
+
+  #withdraw(tx: StoreTransaction, batch: readonly Job[], culprit: Job, error: unknown): void {
+    tx.rollback();
+    this.#state = this.#load();
+    culprit.reject(error);
+    for (const job of batch) if (job !== culprit) this.#lanes.add(job.lane, job);
+  }
+
+  #rollback(tx: StoreTransaction): void {
+    try {
+      tx.rollback();
+    } catch {
+      // Nothing is lost by this: the connection is given up before anything else is read or written (#recover).
+    }
+  }
+
+  #fail(batch: readonly Job[], cause: unknown): void {
+    const why = cause instanceof Error ? cause.message : String(cause);
+    const error = new AuditUnavailableError(`the log could not be written: ${why}`, {
+      hint: `check the disk and the permissions of \`${this.#driver.location}\``,
+      cause,
+    });
+    for (const job of batch) job.reject(error);
+  }
+
+  #foldForeign(events: readonly AuditEvent[]): void {
+    for (const event of events) {
+      this.state.fold(event);
+      this.#tell(event, true);
+    }
+  }
+
+  #tell(event: AuditEvent, foreign: boolean): void {
+    for (const listener of this.#listeners) listener(event, foreign);
+  }
+
+  #load(): State {
+    const state = new State();
+    this.#driver.load(state);
+    return state;
+  }
+}

@@ -1,0 +1,77 @@
+import type { BindingRecord } from "../model/authority.js";
+import type { DenialReason } from "../model/denial.js";
+import type { JsonValue } from "../model/json.js";
+import { digestOf } from "./commitment.js";
+
+/** Why an action that was started gave no output; `code` is stable, `message` for people. No wall-clock in it. */
+export interface ExecutionFailure {
+  readonly code: string;
+  readonly message: string;
+}
+
+interface Common {
+  readonly workflowId: string;
+  readonly stepId: string;
+  readonly agentId: string;
+  readonly auditReference: string;
+}
+
+interface Ran extends Common {
+  /** The binding that granted the first requirement. */
+  readonly bindingId: string;
+  readonly bindingIds: readonly string[];
+}
+
+/**
+ * What a step came to (SEMANTICS G5): frozen plain data without wall-clock values or generated ids of its
+ * own, so that the same context, seed and state give equal results. Never `denied` after the action ran.
+ */
+export type ExecutionResult =
+  | (Ran & {
+      readonly status: "completed";
+      readonly output: JsonValue;
+      /** `sha256:` and the hex digest of the output's RFC 8785 form. */
+      readonly outputDigest: string;
+    })
+  | (Common & {
+      readonly status: "denied";
+      readonly reason: DenialReason;
+      /** For the operator; an agent gets a redacted one (SEMANTICS D3). */
+      readonly explanation: string;
+    })
+  | (Ran & {
+      /** `unknown`: it ran, but how it ended could not be recorded, so its output is not given out. */
+      readonly status: "failed" | "cancelled" | "unknown";
+      readonly error: ExecutionFailure;
+    });
+
+export type ExecutionStatus = ExecutionResult["status"];
+
+/** Whose result it is. */
+export type ResultIdentity = Common;
+
+export function completed(of: Common, bindings: readonly BindingRecord[], output: JsonValue): ExecutionResult {
+  return Object.freeze({ status: "completed", ...ran(of, bindings), output, outputDigest: digestOf(output) });
+}
+
+export function denied(of: Common, reason: DenialReason, explanation: string): ExecutionResult {
+  return Object.freeze({ status: "denied", ...identity(of), reason, explanation });
+}
+
+export function unfinished(
+  of: Common,
+  bindings: readonly BindingRecord[],
+  status: "failed" | "cancelled" | "unknown",
+  { code, message }: ExecutionFailure,
+): ExecutionResult {
+  return Object.freeze({ status, ...ran(of, bindings), error: Object.freeze({ code, message }) });
+}
+
+function identity({ workflowId, stepId, agentId, auditReference }: Common): Common {
+  return { workflowId, stepId, agentId, auditReference };
+}
+
+function ran(of: Common, bindings: readonly BindingRecord[]): Ran {
+  const bindingIds = Object.freeze(bindings.map((binding) => binding.id));
+  return { ...identity(of), bindingId: bindingIds[0] ?? "", bindingIds };
+}

@@ -1,0 +1,180 @@
+import { canonicalJson } from "../model/canonical.js";
+import { copyJson } from "../model/copy-json.js";
+import { AuditUnavailableError } from "../model/errors.js";
+import type { JsonObject, JsonValue } from "../model/json.js";
+import { type Action, openAction } from "./action.js";
+import { commitTo } from "./commitment.js";
+import type { SecureExecutionContext } from "./context.js";
+import type { Demand } from "./demand.js";
+import { Effects, type Power } from "./effects.js";
+import { deterministicSource, type Environment } from "./environment.js";
+import type { Authorization, GuardCall, GuardParts } from "./guarded-step.js";
+import type { Tx } from "./ledger.js";
+import type { Handles } from "./ports.js";
+import { commonMembers } from "./records.js";
+import { completed, type ExecutionFailure, type ExecutionResult, unfinished } from "./result.js";
+import { RunningStep } from "./running-steps.js";
+import { failureOf, settle, type Settled } from "./settle.js";
+import type { StepLimits } from "./step-limits.js";
+
+interface Authorized {
+  readonly context: SecureExecutionContext;
+  readonly demand: Demand;
+  readonly limits: StepLimits;
+  readonly authorization: Authorization;
+}
+
+/** What the action came to, before it is known whether it may be given out. */
+type Outcome = { readonly output: JsonValue } | { readonly failure: ExecutionFailure };
+
+/** Runs an action whose authorisation is durable, and gives its result out when that is durable too. */
+export async function runAuthorized(parts: GuardParts, call: GuardCall, authorized: Authorized): Promise<ExecutionResult> {
+  const { context, demand, limits, authorization } = authorized;
+  const step = new RunningStep(authorization.requestId, context.agentId, authorization.bindings);
+  const common = {
+    ...commonMembers(context, { runId: call.options.runId ?? null, attempt: call.options.attempt ?? 1 }),
+    request_id: authorization.requestId,
+  };
+  const effects = new Effects(
+    step,
+    parts.ledger,
+    powersOf(demand, authorization),
+    { effectsMax: limits.effectsMax, bytesMax: limits.outputBytesMax },
+    common,
+  );
+  parts.running.add(step);
+  const disarm = arm(step, limits, call.options.signal);
+  const startedAt = performance.now();
+  try {
+    // Asked again after the append: what expired or was revoked meanwhile does not start (D7).
+    step.checkAuthority(parts.ledger);
+    const settled = await perform(parts, authorized, step, effects);
+    const outcome = outcomeOf(settled, limits);
+    return await complete({ parts, call, authorized, step, effects, common, settled, outcome, startedAt });
+  } finally {
+    disarm();
+    parts.running.remove(step);
+  }
+}
+
+async function perform(
+  parts: GuardParts,
+  { context, demand }: Authorized,
+  step: RunningStep,
+  effects: Effects,
+): Promise<Settled> {
+  if (step.stop !== undefined) return { kind: "not_started" };
+  const work = invoke(context.action, demand.params, parts.handles(effects), environmentOf(context, step));
+  const settled = await settle(work, step);
+  if (settled.kind === "abandoned") {
+    const refuse = () => effects.refuseLateResult();
+    work.then(refuse, refuse);
+  }
+  return settled;
+}
+
+/**
+ * The one call of an action's function in the whole package. A plain call of a local name: no built-in that
+ * could have been patched takes part, and `this` is undefined.
+ */
+async function invoke(action: Action, params: JsonObject, handles: Handles, env: Environment): Promise<unknown> {
+  const { run } = openAction(action);
+  return await run(params, handles, env);
+}
+
+function powersOf(demand: Demand, { bindings }: Authorization): readonly Power[] {
+  return demand.requirements.map((requirement, index) => ({
+    requirement,
+    ceiling: index === 0 ? demand.ceiling : [requirement],
+    binding: bindings[index] as Power["binding"],
+  }));
+}
+
+function environmentOf(context: SecureExecutionContext, step: RunningStep): Environment {
+  const { agentId, workflowId, stepId } = context;
+  const source = deterministicSource({
+    seed: context.executionSeed,
+    workflowId,
+    stepId,
+    startMs: Date.parse(context.createdAt),
+  });
+  return Object.freeze({ signal: step.signal, agentId, workflowId, stepId, ...source });
+}
+
+function arm(step: RunningStep, limits: StepLimits, signal: AbortSignal | undefined): () => void {
+  const message = `the step ran longer than its deadline of ${limits.deadlineMs} ms`;
+  const timer = setTimeout(() => step.end({ code: "deadline_exceeded", message }), Math.min(limits.deadlineMs, 2 ** 31 - 1));
+  const cancel = () => step.end({ code: "cancelled", message: "the step was cancelled" });
+  if (signal?.aborted === true) cancel();
+  else signal?.addEventListener("abort", cancel, { once: true });
+  return () => {
+    clearTimeout(timer);
+    signal?.removeEventListener("abort", cancel);
+  };
+}
+
+function outcomeOf(settled: Settled, limits: StepLimits): Outcome {
+  if (settled.kind === "not_started") return { failure: { code: "not_started", message: "the action was not started" } };
+  if (settled.kind === "abandoned") return { failure: { code: "abandoned", message: "the action did not end when it was told to" } };
+  if (settled.kind === "error") return { failure: failureOf(settled.error) };
+  try {
+    // A function that returns nothing gives null; whatever else is not JSON is a failure (G4).
+    const output = copyJson(settled.value ?? null);
+    const bytes = Buffer.byteLength(canonicalJson(output));
+    if (bytes <= limits.outputBytesMax) return { output };
+    return { failure: { code: "output_too_large", message: `the output has ${bytes} bytes, the limit is ${limits.outputBytesMax}` } };
+  } catch (error) {
+    return { failure: { code: "output_invalid", message: `the output is not JSON: ${failureOf(error).message}` } };
+  }
+}
+
+interface Ending {
+  readonly parts: GuardParts;
+  readonly call: GuardCall;
+  readonly authorized: Authorized;
+  readonly step: RunningStep;
+  readonly effects: Effects;
+  readonly common: JsonObject;
+  readonly settled: Settled;
+  readonly outcome: Outcome;
+  readonly startedAt: number;
+}
+
+/** Appends the outcome; the result is given out when it is durable, and only if the authority still stands. */
+async function complete(ending: Ending): Promise<ExecutionResult> {
+  const { parts, authorized } = ending;
+  const { context, authorization } = authorized;
+  try {
+    return await parts.ledger.submit(context.agentId, (tx) => appendCompleted(tx, ending));
+  } catch (error) {
+    if (!(error instanceof AuditUnavailableError)) throw error;
+    const failure = { code: error.code, message: `the action ran, but its outcome could not be recorded: ${error.message}` };
+    return unfinished(context, authorization.bindings, "unknown", failure);
+  }
+}
+
+function appendCompleted(tx: Tx, { parts, call, authorized, step, effects, common, settled, outcome, startedAt }: Ending): ExecutionResult {
+  const { context, authorization } = authorized;
+  const { bindings } = authorization;
+  if (effects.unrecorded !== undefined) throw effects.unrecorded;
+  // The last word inside the transaction: a revocation that came first fences this result (D7).
+  step.checkAuthority(parts.ledger);
+  const failure = step.stop ?? ("failure" in outcome ? outcome.failure : undefined);
+  const kept = "output" in outcome ? commitTo(outcome.output) : undefined;
+  if (kept !== undefined) tx.keep(kept);
+  tx.emit({
+    ...common,
+    event: call.records.completed,
+    binding_id: bindings[0]?.id ?? "",
+    result: failure === undefined ? "success" : "failure",
+    duration_ms: Math.round(performance.now() - startedAt),
+    effects: effects.count,
+    ...(failure === undefined ? {} : { code: failure.code }),
+    // A result that came too late is recorded under its own name, and not delivered.
+    ...(kept === undefined ? {} : { [failure === undefined ? "output_commitment" : "late_output_commitment"]: kept.ref }),
+    ...(settled.kind === "abandoned" ? { abandoned: true } : {}),
+  });
+  if (failure === undefined && "output" in outcome) return completed(context, bindings, outcome.output);
+  const why = failure ?? { code: "action_failed", message: "the action failed" };
+  return unfinished(context, bindings, why.code === "cancelled" ? "cancelled" : "failed", why);
+}

@@ -1,0 +1,134 @@
+import type { BindingRecord } from "../model/authority.js";
+import { livenessRefusal } from "../model/chain.js";
+import type { AuditEvent } from "../model/event.js";
+import type { Ledger } from "./ledger.js";
+
+/** Why a running step was stopped. */
+export interface Stop {
+  readonly code: "revoked_while_running" | "deadline_exceeded" | "cancelled" | "audit_unavailable";
+  readonly message: string;
+}
+
+/** A step whose action runs: what it rests on, and the switch that ends it. */
+export class RunningStep {
+  readonly #controller = new AbortController();
+  readonly stopped: Promise<void>;
+  stop: Stop | undefined;
+  #resolve: () => void = () => undefined;
+
+  constructor(
+    readonly requestId: string,
+    readonly agentId: string,
+    readonly bindings: readonly BindingRecord[],
+  ) {
+    this.stopped = new Promise((resolve) => (this.#resolve = resolve));
+  }
+
+  get signal(): AbortSignal {
+    return this.#controller.signal;
+  }
+
+  /** The first stop stands. From here on no handle of the step works. */
+  end(stop: Stop): void {
+    if (this.stop !== undefined) return;
+    this.stop = stop;
+    this.#resolve();
+    this.#controller.abort(new Error(stop.message));
+  }
+
+  /** Ends it when its authority is gone (SEMANTICS D7). */
+  checkAuthority(ledger: Ledger): void {
+    if (this.stop !== undefined) return;
+    const now = ledger.now();
+    if (ledger.state.suspended.has(this.agentId)) return this.end(revoked(`agent ${this.agentId} was suspended`));
+    for (const binding of this.bindings) {
+      // After a failed write the state is read anew: the records held here may be of the old one.
+      const current = ledger.state.binding(binding.id);
+      if (current === undefined) return this.end(revoked("the binding does not exist any more"));
+      const refusal = livenessRefusal(current, now);
+      if (refusal !== undefined) return this.end(revoked(`${refusal.link.kind} \`${refusal.link.id}\`: ${refusal.detail}`));
+    }
+  }
+}
+
+function revoked(detail: string): Stop {
+  return { code: "revoked_while_running", message: `the step's authority ended while it ran: ${detail}` };
+}
+
+/** How often foreign revocations and expiries are looked for; the promise is one second (SEMANTICS D7). */
+const pollMs = 250;
+
+/** The steps this process is running, by what they rest on, so that a revocation finds them at once. */
+export class RunningSteps {
+  readonly #ledger: Ledger;
+  readonly #steps = new Set<RunningStep>();
+  readonly #byAuthority = new Map<string, Set<RunningStep>>();
+  #poll: NodeJS.Timeout | undefined;
+
+  constructor(ledger: Ledger) {
+    this.#ledger = ledger;
+    // Called between the commit of a revocation and the return of `unbind`: handles are dead before it returns.
+    ledger.listen((event) => this.#onEvent(event));
+  }
+
+  add(step: RunningStep): void {
+    this.#steps.add(step);
+    for (const key of keysOf(step)) {
+      const set = this.#byAuthority.get(key);
+      if (set === undefined) this.#byAuthority.set(key, new Set([step]));
+      else set.add(step);
+    }
+    this.#poll ??= setInterval(() => this.#look(), pollMs).unref();
+  }
+
+  remove(step: RunningStep): void {
+    this.#steps.delete(step);
+    for (const key of keysOf(step)) {
+      const set = this.#byAuthority.get(key);
+      set?.delete(step);
+      if (set?.size === 0) this.#byAuthority.delete(key);
+    }
+    if (this.#steps.size === 0) {
+      clearInterval(this.#poll);
+      this.#poll = undefined;
+    }
+  }
+
+  #onEvent(event: AuditEvent): void {
+    const key = authorityKey(event);
+    if (key === undefined) return;
+    for (const step of this.#byAuthority.get(key) ?? []) step.checkAuthority(this.#ledger);
+  }
+
+  #look(): void {
+    try {
+      this.#ledger.refresh();
+      for (const step of this.#steps) step.checkAuthority(this.#ledger);
+    } catch (error) {
+      // A log that cannot be read may hold a revocation: fail closed.
+      const why = error instanceof Error ? error.message : String(error);
+      for (const step of this.#steps) {
+        step.end({ code: "audit_unavailable", message: `the log could not be read while the step ran: ${why}` });
+      }
+    }
+  }
+}
+
+function keysOf(step: RunningStep): Set<string> {
+  const keys = new Set([`agent ${step.agentId}`]);
+  for (const binding of step.bindings) for (const link of binding.chain) keys.add(`link ${link.id}`);
+  return keys;
+}
+
+function authorityKey(event: AuditEvent): string | undefined {
+  switch (event.event) {
+    case "agent_suspended":
+      return `agent ${String(event["agent_id"])}`;
+    case "binding_revoked":
+      return `link ${String(event["binding_id"])}`;
+    case "capability_revoked":
+      return `link ${String(event["contract_id"])}`;
+    default:
+      return undefined;
+  }
+}

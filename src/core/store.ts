@@ -1,0 +1,114 @@
+import type { Change } from "../model/change.js";
+import type { AuditEvent } from "../model/event.js";
+import type { JsonValue } from "../model/json.js";
+import type { State } from "../model/state.js";
+
+/** Which events to read; all conditions hold together. */
+export interface EventFilter {
+  readonly event?: string | undefined;
+  readonly agentId?: string | undefined;
+  readonly runId?: string | undefined;
+  /** Only events with a higher `seq`. */
+  readonly after?: number | undefined;
+  /** At most so many, the first ones. */
+  readonly limit?: number | undefined;
+  /** With `limit`: the last ones instead, still in log order. */
+  readonly newest?: boolean | undefined;
+}
+
+/** Bytes that stand in the log as a commitment (SEMANTICS R3); erasing them breaks no proof. */
+export interface Blob {
+  /** SHA-256(salt ‖ bytes), hex. */
+  readonly ref: string;
+  readonly salt: Uint8Array;
+  /** RFC 8785 text, UTF-8. */
+  readonly bytes: Uint8Array;
+}
+
+/** A run as the store lists it. */
+export interface RunView {
+  readonly run_id: string;
+  readonly workflow: string;
+  /** `running` also stands for a run whose process is gone. */
+  readonly status: string;
+  readonly started_at: string;
+  readonly ended_at: string | null;
+}
+
+/**
+ * What a store does for the log. One contract for every store; the shared suite in
+ * `tests/stores/contract.ts` holds them to it.
+ *
+ * Ordering: events have consecutive `seq` from 1. Durability: after `commit` returned, the events survive
+ * loss of power. Atomicity: events, projections, blobs and memory of one transaction are there together or
+ * not at all. A method that fails throws what the database said; the caller decides what it means.
+ */
+export interface StoreDriver {
+  /** A path, or `:memory:`. */
+  readonly location: string;
+  /** Brings `state`, which is new, to the last committed event. */
+  load(state: State): void;
+  /** Takes the exclusive right to append, at once or not at all: undefined when another process has it. */
+  begin(): StoreTransaction | undefined;
+  /** Committed events with a higher `seq`, in order. */
+  eventsAfter(seq: number): AuditEvent[];
+  readEvents(filter: EventFilter): AuditEvent[];
+  runs(limit: number): RunView[];
+  run(runId: string): RunView | undefined;
+  /** Files of the policies that were applied, so that agents cannot edit what will be applied again (H2). */
+  policyFiles(): readonly string[];
+  blob(ref: string): Blob | undefined;
+  memoryValue(key: string): JsonValue | undefined;
+  /** Files that hold the log, existing or not yet (SEMANTICS H2). */
+  ownFiles(): readonly string[];
+  /** Bytes that can still be written, or undefined where that means nothing. */
+  freeBytes(): number | undefined;
+  /** After a failed write: gives up the connection and opens the database anew. */
+  reopen(): void;
+  close(): void;
+}
+
+/** The exclusive right to append, until `commit` or `rollback`. */
+export interface StoreTransaction {
+  /** Events that others committed after `seq`. */
+  eventsAfter(seq: number): AuditEvent[];
+  /** @param text the event's RFC 8785 form, exactly what is kept. */
+  append(event: AuditEvent, text: string, changes: readonly Change[]): void;
+  putBlob(blob: Blob): void;
+  setMemory(key: string, value: JsonValue): void;
+  /** Durable when it returns. When it throws, nothing is known: reopen and look. */
+  commit(): void;
+  rollback(): void;
+}
+
+let openDriver: (store: Store) => StoreDriver;
+
+/**
+ * A database that was opened. It is root authority: whoever holds it can wire the parts that mint
+ * authority (DESIGN, The one idea), so keep it out of reach of agents. The log itself cannot be written
+ * through it, only through the parts.
+ */
+export class Store {
+  readonly location: string;
+  readonly #driver: StoreDriver;
+
+  constructor(driver: StoreDriver) {
+    this.#driver = driver;
+    this.location = driver.location;
+    Object.freeze(this);
+  }
+
+  /** Releases the files. Parts wired to it fail with `audit_unavailable` afterwards. */
+  close(): void {
+    this.#driver.close();
+  }
+
+  static {
+    openDriver = (store) => store.#driver;
+  }
+}
+
+/** For the composition of parts inside this package; not exported from it. */
+export function driverOf(store: Store): StoreDriver {
+  return openDriver(store);
+}

@@ -1,0 +1,41 @@
+import type { Capability } from "./capability.js";
+import { netCovers, netOverlaps } from "./net-resource.js";
+import { parseCapability } from "./parse.js";
+import { sequenceCovers, sequencesOverlap } from "./sequence.js";
+
+/**
+ * C8: whether every resource that `requirement` names is named by `grant`. Reflexive and transitive.
+ * Texts are parsed on each call; keep parsed values where it matters.
+ * @throws CapabilitySyntaxError for a text that is not a capability.
+ */
+export function covers(grant: Capability | string, requirement: Capability | string): boolean {
+  const held = typeof grant === "string" ? parseCapability(grant) : grant;
+  const asked = typeof requirement === "string" ? parseCapability(requirement) : requirement;
+  if (held.domain !== asked.domain) return false;
+  if (held.action !== asked.action && held.action !== "*") return false;
+  const heldResource = held.resource;
+  if (heldResource === undefined) return true;
+  const askedResource = asked.resource;
+  if (heldResource.kind === "net") {
+    return askedResource?.kind === "net" && netCovers(heldResource, askedResource);
+  }
+  if (heldResource.everything) return true;
+  if (askedResource?.kind !== "segments" || heldResource.rooted !== askedResource.rooted) return false;
+  return sequenceCovers(heldResource.sequence, askedResource.sequence);
+}
+
+/**
+ * Whether some resource is named by both (K, `except`). Symmetric and exact; where it could not be, it
+ * would have to err towards true, because an exception that is missed is an escape.
+ */
+export function overlaps(left: Capability, right: Capability): boolean {
+  if (left.domain !== right.domain) return false;
+  if (left.action !== right.action && left.action !== "*" && right.action !== "*") return false;
+  const one = left.resource;
+  const other = right.resource;
+  if (one === undefined || other === undefined) return true;
+  if (one.kind === "net") return other.kind === "net" && netOverlaps(one, other);
+  if (other.kind === "net") return false;
+  if (one.everything || other.everything) return true;
+  return one.rooted === other.rooted && sequencesOverlap(one.sequence, other.sequence);
+}

@@ -1,0 +1,89 @@
+import { Ajv2020, type ValidateFunction } from "ajv/dist/2020.js";
+import { RE2JS } from "re2js";
+import { canonicalJson } from "../canonical.js";
+import { InvalidConstraintError } from "../errors.js";
+import type { JsonValue } from "../json.js";
+
+/** Answers what is wrong with the parameters, or undefined when they fit. */
+export type ParamsCheck = (params: JsonValue) => string | undefined;
+
+const cacheMax = 1_000;
+const cache = new Map<string, ParamsCheck>();
+
+/**
+ * Compiles a JSON Schema (2020-12) for parameters. Patterns run on RE2 in linear time (K1): a schema must
+ * not become a way to stall the guard. References stay inside the schema.
+ *
+ * @throws InvalidConstraintError when the schema is not valid, refers outside, or holds a pattern RE2 refuses.
+ */
+export function compileParams(schema: JsonValue): ParamsCheck {
+  const text = canonicalJson(schema);
+  const known = cache.get(text);
+  if (known !== undefined) return known;
+  const check = compile(schema);
+  if (cache.size >= cacheMax) cache.delete(cache.keys().next().value as string);
+  cache.set(text, check);
+  return check;
+}
+
+function compile(schema: JsonValue): ParamsCheck {
+  refuseForeignReferences(schema);
+  const ajv = new Ajv2020({
+    strict: true,
+    strictTypes: false,
+    strictRequired: false,
+    allErrors: false,
+    // A format that is not implemented would silently hold for everything; strict mode refuses it instead.
+    validateFormats: true,
+    addUsedSchema: false,
+    code: { regExp: linearRegExp },
+  });
+  let validate: ValidateFunction;
+  try {
+    validate = ajv.compile(schema as boolean | object);
+  } catch (error) {
+    throw new InvalidConstraintError("params", error instanceof Error ? error.message : String(error));
+  }
+  return (params) => {
+    if (validate(params) === true) return undefined;
+    const first = validate.errors?.[0];
+    const where = first?.instancePath ? `\`params${first.instancePath.replaceAll("/", ".")}\`` : "`params`";
+    return `${where} ${first?.message ?? "does not fit the schema"}`;
+  };
+}
+
+const linearRegExp = Object.assign(
+  (pattern: string) => {
+    const compiled = RE2JS.compile(pattern);
+    return { test: (text: string) => compiled.matcher(text).find() };
+  },
+  { code: "linearRegExp" },
+) as unknown as NonNullable<NonNullable<ConstructorParameters<typeof Ajv2020>[0]>["code"]>["regExp"] & object;
+
+function refuseForeignReferences(schema: JsonValue): void {
+  if (Array.isArray(schema)) return schema.forEach(refuseForeignReferences);
+  if (typeof schema !== "object" || schema === null) return;
+  for (const [key, value] of Object.entries(schema) as [string, JsonValue][]) {
+    if ((key === "$ref" || key === "$dynamicRef") && typeof value === "string" && !value.startsWith("#")) {
+      throw new InvalidConstraintError("params", `\`${key}\` to \`${value}\` leads outside the schema`);
+    }
+    refuseForeignReferences(value);
+  }
+}
+
+/** Whether a schema says anything about `args`: `{}` and `true` accept every argument and confine nothing (H6). */
+export function mentionsArguments(schema: JsonValue): boolean {
+  if (typeof schema !== "object" || schema === null) return schema === false;
+  if (Array.isArray(schema)) return schema.some(mentionsArguments);
+  const object = schema as { readonly [key: string]: JsonValue };
+  if ("const" in object || "enum" in object) return true;
+  const properties = object["properties"];
+  if (typeof properties === "object" && properties !== null && "args" in properties) {
+    const args = (properties as { readonly [key: string]: JsonValue })["args"];
+    return args !== true && !(typeof args === "object" && args !== null && Object.keys(args).length === 0);
+  }
+  // Every alternative of a choice must confine; one conjunct is enough.
+  const parts = (key: string): readonly JsonValue[] => (Array.isArray(object[key]) ? object[key] : []);
+  const confines = (key: string): boolean => parts(key).length > 0 && parts(key).every(mentionsArguments);
+  return parts("allOf").some(mentionsArguments) || confines("anyOf") || confines("oneOf");
+}

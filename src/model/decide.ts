@@ -1,0 +1,118 @@
+import type { BindingRecord } from "./authority.js";
+import { type Capability, covers } from "./capability/index.js";
+import { type ChainRefusal, type ChainRequest, livenessRefusal, refusalOf } from "./chain.js";
+import { cameFurther, type DenialReason } from "./denial.js";
+import type { JsonValue } from "./json.js";
+import type { State } from "./state.js";
+
+/** What a decision is about: one agent, one step, everything its action requires. */
+export interface DecisionRequest {
+  readonly agentId: string;
+  readonly workflowId: string;
+  readonly stepId: string;
+  /** What the action requires, the first bounded by the ceiling; at least one (SEMANTICS A5). */
+  readonly requirements: readonly Capability[];
+  /** The context's `requiredCapability` and `capabilityScope`: all of them must cover the first requirement (A4). */
+  readonly ceiling: readonly Capability[];
+  readonly params: JsonValue;
+}
+
+/** The answer, with what determined it (STYLE 4). Ids only: no policy text is in it. */
+export type Decision =
+  | {
+      readonly allowed: true;
+      /** The binding that grants the first requirement. */
+      readonly bindingId: string;
+      /** One binding for each requirement, in order. */
+      readonly bindingIds: readonly string[];
+      readonly bindings: readonly BindingRecord[];
+    }
+  | {
+      readonly allowed: false;
+      readonly reason: DenialReason;
+      /** The requirement that was refused; undefined when it never came to one. */
+      readonly requirement: Capability | undefined;
+      /** The chain that came nearest to allowing, and what it lacks. */
+      readonly nearest: ChainRefusal | undefined;
+    };
+
+/**
+ * Decides one request: pure, total, denies everything it does not know (SEMANTICS D1, D2).
+ * All or nothing: every requirement needs a binding (A5); several that allow are ranked by D3.
+ *
+ * @param now ms since the epoch; earlier than the log's last event it counts as that (D8).
+ */
+export function decide(request: DecisionRequest, state: State, now: number): Decision {
+  const at = Math.max(now, state.lastTime);
+  const [first] = request.requirements;
+  if (first === undefined) return denied("invalid_capability");
+  if (!request.ceiling.every((limit) => covers(limit, first))) return denied("capability_mismatch", first);
+  if (state.suspended.has(request.agentId)) return denied("agent_suspended", first);
+
+  const bindings: BindingRecord[] = [];
+  for (const requirement of request.requirements) {
+    const answer = grantFor({ ...request, requirement }, state, at);
+    if ("reason" in answer) return denied(answer.reason, requirement, answer.nearest);
+    bindings.push(answer);
+  }
+  const bindingIds = bindings.map((binding) => binding.id);
+  return { allowed: true, bindingId: bindingIds[0] as string, bindingIds, bindings };
+}
+
+type Refused = { readonly reason: DenialReason; readonly nearest: ChainRefusal | undefined };
+
+function grantFor(request: ChainRequest, state: State, now: number): BindingRecord | Refused {
+  let best: BindingRecord | undefined;
+  let nearest: ChainRefusal | undefined;
+  state.bindingCandidates(request.agentId, request.requirement, (binding) => {
+    if (!covers(binding.capability, request.requirement)) return;
+    const refusal = refusalOf(binding, request, now);
+    if (refusal === undefined) {
+      if (best === undefined || isPreferred(binding, best)) best = binding;
+    } else if (nearest === undefined || cameFurther(refusal.reason, nearest.reason)) {
+      nearest = refusal;
+    }
+  });
+  if (best !== undefined) return best;
+  if (nearest !== undefined) return { reason: (nearest as ChainRefusal).reason, nearest };
+  return { reason: withoutBinding(request, state, now), nearest: undefined };
+}
+
+/** Fewest wildcards, then oldest, then id: the same binding is charged whatever the order of the index (D3). */
+function isPreferred(a: BindingRecord, b: BindingRecord): boolean {
+  const wildcards = (a.scope ?? a.capability).wildcards - (b.scope ?? b.capability).wildcards;
+  if (wildcards !== 0) return wildcards < 0;
+  if (a.createdSeq !== b.createdSeq) return a.createdSeq < b.createdSeq;
+  return a.id < b.id;
+}
+
+/** No binding covers it: say whether a contract would have (D2). */
+function withoutBinding({ agentId, requirement }: ChainRequest, state: State, now: number): DenialReason {
+  let reason: DenialReason = "no_capability";
+  state.contractCandidates(agentId, requirement, (contract) => {
+    if (!covers(contract.capability, requirement)) return;
+    if (contract.scope !== undefined && !covers(contract.scope, requirement)) return;
+    const found: DenialReason =
+      contract.expiresAt !== undefined && now >= contract.expiresAt
+        ? "contract_expired"
+        : contract.revokedSeq !== undefined
+          ? "contract_revoked"
+          : "no_binding_found";
+    if (cameFurther(found, reason)) reason = found;
+  });
+  return reason;
+}
+
+/** Whether an agent holds live authority over a capability by any binding, constraints on parameters aside. */
+export function holds(agentId: string, requirement: Capability, state: State, now: number): boolean {
+  const at = Math.max(now, state.lastTime);
+  let found = false;
+  state.bindingCandidates(agentId, requirement, (binding) => {
+    found ||= livenessRefusal(binding, at) === undefined && binding.gates.every((gate) => covers(gate, requirement));
+  });
+  return found;
+}
+
+function denied(reason: DenialReason, requirement?: Capability, nearest?: ChainRefusal): Decision {
+  return { allowed: false, reason, requirement, nearest };
+}

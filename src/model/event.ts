@@ -1,0 +1,59 @@
+import type { JsonObject } from "./json.js";
+
+/** Version of the serialised events (specification: `protocol_version`). */
+export const protocolVersion = "1.0";
+
+/** The four events of a step, in order (specification, Events). */
+export const stepEvents = [
+  "step_execution_requested",
+  "step_execution_authorized",
+  "step_execution_denied",
+  "step_execution_completed",
+] as const;
+
+/** Every event type that this package writes (SEMANTICS E1, E2). A closed set; outsiders add `x_…` only (E3). */
+export const coreEvents = [
+  ...stepEvents,
+  "capability_created",
+  "capability_revoked",
+  "binding_created",
+  "binding_revoked",
+  "agent_suspended",
+  "agent_unsuspended",
+  "policy_applied",
+  "capability_checked",
+  "capability_denied",
+  "capability_executed",
+  "run_started",
+  "run_completed",
+  "run_cancelled",
+  "effect_attempted",
+  "effect_performed",
+  "effect_denied",
+] as const;
+
+export type CoreEventType = (typeof coreEvents)[number];
+
+/**
+ * An event before it is appended: snake_case members, plain data. The writer adds `id`, `seq`,
+ * `timestamp` and `protocol_version`.
+ */
+export interface EventBody extends JsonObject {
+  readonly event: string;
+}
+
+/** An event as it stands in the log. `timestamp` is RFC 3339 in UTC; `seq` counts from 1 without gaps. */
+export interface AuditEvent extends EventBody {
+  readonly id: string;
+  readonly seq: number;
+  readonly timestamp: string;
+  readonly protocol_version: string;
+}
+
+/** Largest canonical form of one event, in bytes: an entry of a C2SP tile bundle has a 16-bit length. */
+export const eventBytesMax = 65_535;
+
+/** What a link of a chain was charged by one authorisation; `per_ms` when it has a `rate` (SEMANTICS K). */
+export interface Charge extends JsonObject {
+  readonly id: string;
+}

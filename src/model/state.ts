@@ -1,0 +1,168 @@
+import { type BindingRecord, bindingRecord, type ContractRecord, contractRecord, type LinkRecord } from "./authority.js";
+import { CapabilityIndex } from "./capability-index.js";
+import type { Capability } from "./capability/index.js";
+import { type Change, changesOf } from "./change.js";
+import type { AuditEvent } from "./event.js";
+import { matchesAgents } from "./identifier.js";
+
+/**
+ * The state of authority: a fold over the log (DESIGN, The one idea), held in memory with the indices that
+ * make a decision cheap. Everything in it follows from the events applied, in order, and from nothing else.
+ */
+export class State {
+  /** The last event folded; 0 before the first. */
+  seq = 0;
+  /** Time (ms) of the last event: decisions never use an earlier one (SEMANTICS D8). */
+  lastTime = 0;
+  readonly suspended = new Set<string>();
+  /** Authorised steps that have not completed, by request id, with their `authorized` event. */
+  readonly open = new Map<string, AuditEvent>();
+  readonly #links = new Map<string, LinkRecord>();
+  readonly #agents = new Map<string, CapabilityIndex<BindingRecord>>();
+  readonly #bindingsOf = new Map<string, BindingRecord[]>();
+  readonly #contractsTo = new Map<string, CapabilityIndex<ContractRecord>>();
+  readonly #contractsToMany = new CapabilityIndex<ContractRecord>();
+
+  /** Folds the next event of the log. */
+  fold(event: AuditEvent): readonly Change[] {
+    if (event.seq !== this.seq + 1) throw new RangeError(`event ${event.seq} cannot follow event ${this.seq}`);
+    const changes = changesOf(event);
+    for (const change of changes) this.apply(change);
+    this.seq = event.seq;
+    this.lastTime = Math.max(this.lastTime, Date.parse(event.timestamp));
+    return changes;
+  }
+
+  apply(change: Change): void {
+    switch (change.kind) {
+      case "contract":
+        return this.#addContract(contractRecord(change.event), change.supersedes);
+      case "binding":
+        return this.#addBinding(change.event, change.supersedes);
+      case "revoke": {
+        const link = this.#links.get(change.id);
+        // Terminal (A3): the first revocation stands.
+        if (link !== undefined) link.revokedSeq ??= change.seq;
+        return;
+      }
+      case "suspend":
+        if (change.suspended) this.suspended.add(change.agentId);
+        else this.suspended.delete(change.agentId);
+        return;
+      case "charge":
+        return this.#charge(change.id, change.at);
+      case "open":
+        this.open.set(change.requestId, change.event);
+        return;
+      case "close":
+        this.open.delete(change.requestId);
+    }
+  }
+
+  /** For a projection that kept the counters: what `charge` added up to. */
+  restoreUses(id: string, uses: number, times: readonly number[]): void {
+    const link = this.#links.get(id);
+    if (link === undefined) return;
+    link.uses = uses;
+    if (link.window !== undefined) link.window.times.splice(0, Infinity, ...times.slice(-link.window.limit));
+  }
+
+  contract(id: string): ContractRecord | undefined {
+    const link = this.#links.get(id);
+    return link?.kind === "contract" ? link : undefined;
+  }
+
+  binding(id: string): BindingRecord | undefined {
+    const link = this.#links.get(id);
+    return link?.kind === "binding" ? link : undefined;
+  }
+
+  link(id: string): LinkRecord | undefined {
+    return this.#links.get(id);
+  }
+
+  links(): Iterable<LinkRecord> {
+    return this.#links.values();
+  }
+
+  bindingsOf(agentId: string): readonly BindingRecord[] {
+    return this.#bindingsOf.get(agentId) ?? [];
+  }
+
+  /** Bindings of an agent that may cover the requirement, revoked and expired ones included. */
+  bindingCandidates(agentId: string, requirement: Capability, visit: (record: BindingRecord) => void): void {
+    this.#agents.get(agentId)?.candidates(requirement, visit);
+  }
+
+  /** Contracts issued to an agent that may cover the requirement. */
+  contractCandidates(agentId: string, requirement: Capability, visit: (record: ContractRecord) => void): void {
+    this.#contractsTo.get(agentId)?.candidates(requirement, visit);
+    this.#contractsToMany.candidates(requirement, (record) => {
+      if (matchesAgents(record.issuedTo, agentId)) visit(record);
+    });
+  }
+
+  #addContract(record: ContractRecord, supersedes: string | undefined): void {
+    this.#links.set(record.id, record);
+    this.#inherit(record, supersedes);
+    if (record.issuedTo.includes("*")) this.#contractsToMany.add(record);
+    else indexFor(this.#contractsTo, record.issuedTo).add(record);
+  }
+
+  #addBinding(event: AuditEvent, supersedes: string | undefined): void {
+    const aboveId = event["parent_id"] ?? event["contract_id"];
+    const above = typeof aboveId === "string" ? this.#links.get(aboveId) : undefined;
+    if (above === undefined) throw new TypeError(`event ${event.seq} binds under something that does not exist`);
+    const record = bindingRecord(event, above);
+    this.#links.set(record.id, record);
+    this.#inherit(record, supersedes);
+    const index = indexFor(this.#agents, record.agentId);
+    // Binding and unbinding the same thing for ever must not slow decisions down: of the dead bindings of one
+    // capability only the newest stays in the index, to say why a request is denied.
+    const twins: BindingRecord[] = [];
+    index.prune(record.capability, (other) => {
+      const dead = other.revokedSeq !== undefined && other.capability.text === record.capability.text;
+      if (dead) twins.push(other);
+      return dead;
+    });
+    const newest = twins.at(-1);
+    if (newest !== undefined) index.add(newest);
+    index.add(record);
+    const list = this.#bindingsOf.get(record.agentId);
+    if (list === undefined) this.#bindingsOf.set(record.agentId, [record]);
+    else list.push(record);
+  }
+
+  /** A replacement takes over what was used up, so that re-applying a policy refills nothing (E5). */
+  #inherit(record: LinkRecord, supersedes: string | undefined): void {
+    const old = supersedes === undefined ? undefined : this.#links.get(supersedes);
+    if (old === undefined) return;
+    record.uses = old.uses;
+    if (record.window !== undefined && old.window !== undefined) {
+      record.window.times.push(...old.window.times.slice(-record.window.limit));
+    }
+  }
+
+  #charge(id: string, at: number): void {
+    const link = this.#links.get(id);
+    if (link === undefined) return;
+    link.uses++;
+    if (link.window !== undefined) {
+      const { times, limit } = link.window;
+      times.push(at);
+      if (times.length > limit) times.splice(0, times.length - limit);
+    }
+  }
+}
+
+function indexFor<T extends { readonly capability: Capability }>(
+  map: Map<string, CapabilityIndex<T>>,
+  key: string,
+): CapabilityIndex<T> {
+  let index = map.get(key);
+  if (index === undefined) {
+    index = new CapabilityIndex<T>();
+    map.set(key, index);
+  }
+  return index;
+}

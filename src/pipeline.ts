@@ -1,0 +1,117 @@
+import { realpathSync } from "node:fs";
+import { createHandleFactory, type HandleOptions } from "./actions/handles/index.js";
+import { createProtectedFiles } from "./actions/handles/protected-files.js";
+import { allBuiltinActions } from "./actions/index.js";
+import { type Action, ActionRegistry } from "./core/action.js";
+import { type AgentFacet, agentFacet } from "./core/agent-facet.js";
+import { AuditMechanism, ledgerOf } from "./core/audit.js";
+import { BindingManager } from "./core/binding.js";
+import { SecureWorkflowExecutor } from "./core/execution.js";
+import { RuntimeGuard } from "./core/guard.js";
+import { memorySpaceOf } from "./core/memory-space.js";
+import type { Clock, HandleFactory, IdSource, Logger, SecretProvider, Signer } from "./core/ports.js";
+import { CapabilityManager, PermissionEnforcer } from "./core/security.js";
+import type { StepLimits } from "./core/step-limits.js";
+import { driverOf, type Store } from "./core/store.js";
+import { isIdentifier } from "./model/identifier.js";
+import { openStore } from "./stores/sqlite/index.js";
+
+export interface PipelineOptions {
+  /** A file path, or `:memory:`. */
+  readonly database: string;
+  /** Make a missing database. Default true. */
+  readonly create?: boolean;
+  readonly clock?: Clock;
+  readonly ids?: IdSource;
+  /** Signs checkpoints of the log. */
+  readonly signer?: Signer;
+  /** Actions beside the built-in ones. */
+  readonly actions?: readonly Action[];
+  readonly logger?: Logger;
+  /** What relative paths are resolved against and where programs run; default the process' working folder. */
+  readonly workingFolder?: string;
+  readonly limits?: Partial<StepLimits>;
+  /** Resolves `secret://name` inside handles. */
+  readonly secrets?: SecretProvider;
+  /** Folders in which program names are looked up, instead of the usual system ones. */
+  readonly programPath?: readonly string[];
+  /** Files that no handle may reach, beside the store's own and applied policies. */
+  readonly protectedFiles?: readonly string[];
+}
+
+/** The parts of the specification, wired to one log. */
+export interface Pipeline {
+  readonly capabilityManager: CapabilityManager;
+  readonly bindingManager: BindingManager;
+  readonly permissionEnforcer: PermissionEnforcer;
+  readonly runtimeGuard: RuntimeGuard;
+  readonly audit: AuditMechanism;
+  readonly executor: SecureWorkflowExecutor;
+  readonly actions: ActionRegistry;
+  /** Absolute. */
+  readonly workingFolder: string;
+  /** What may be handed to the code of one agent (SEMANTICS A6). */
+  forAgent(agentId: string): AgentFacet;
+  /** Records what is queued, then releases the database. Idempotent. */
+  close(): Promise<void>;
+}
+
+/**
+ * Opens a store and wires the parts to it; holds no state of its own, and shares nothing with another pipeline.
+ *
+ * @throws StoreError when the database cannot be opened.
+ */
+export async function createPipeline(options: PipelineOptions): Promise<Pipeline> {
+  const { clock, ids, limits } = options;
+  const workingFolder = realpathSync(options.workingFolder ?? process.cwd());
+  const store = openStore({ database: options.database, create: options.create ?? true });
+  const audit = new AuditMechanism({ store, clock, ids });
+  const { handles, release } = powersOf(store, audit, workingFolder, options);
+  const capabilityManager = new CapabilityManager({ audit });
+  const bindingManager = new BindingManager({ audit });
+  const permissionEnforcer = new PermissionEnforcer({ audit });
+  const runtimeGuard = new RuntimeGuard({ audit, handles, workingFolder, limits });
+  const executor = new SecureWorkflowExecutor({ capabilityManager, runtimeGuard, audit });
+  const actions = new ActionRegistry([...allBuiltinActions, ...(options.actions ?? [])]);
+  let closing: Promise<void> | undefined;
+  return Object.freeze({
+    capabilityManager,
+    bindingManager,
+    permissionEnforcer,
+    runtimeGuard,
+    audit,
+    executor,
+    actions,
+    workingFolder,
+    forAgent: (agentId: string) => {
+      if (!isIdentifier(agentId)) throw new TypeError(`\`${String(agentId)}\` is not an agent id`);
+      return agentFacet(agentId, executor, permissionEnforcer);
+    },
+    close: () =>
+      (closing ??= audit.close().then(() => {
+        release();
+        store.close();
+      })),
+  });
+}
+
+/** The handles, kept out of reach of the store's files and of policies that will be read again (SEMANTICS H2). */
+function powersOf(
+  store: Store,
+  audit: AuditMechanism,
+  workingFolder: string,
+  options: PipelineOptions,
+): { readonly handles: HandleFactory; readonly release: () => void } {
+  const driver = driverOf(store);
+  const protectedFiles = createProtectedFiles({
+    files: [...driver.ownFiles(), ...driver.policyFiles(), ...(options.protectedFiles ?? [])],
+  });
+  const handleOptions: HandleOptions = {
+    protectedFiles,
+    workingFolder,
+    memory: memorySpaceOf(ledgerOf(audit)),
+    ...(options.secrets === undefined ? {} : { http: { secrets: options.secrets } }),
+    ...(options.programPath === undefined ? {} : { process: { path: options.programPath } }),
+  };
+  return { handles: createHandleFactory(handleOptions), release: () => protectedFiles.close() };
+}

@@ -1,0 +1,145 @@
+import { chmodSync, existsSync, mkdirSync, openSync, closeSync } from "node:fs";
+import { dirname, resolve } from "node:path";
+import Database from "better-sqlite3";
+import { StoreError } from "../../model/errors.js";
+
+export type Connection = Database.Database;
+
+/** `SYNP`: tells our files from other people's SQLite databases. */
+const applicationId = 0x53594e50;
+const schemaVersion = 1;
+
+/*
+ * `events` is the truth: one RFC 8785 document a row. The rest are projections of it, updated in the same
+ * transaction, except `blobs` (bytes behind commitments, erasable) and `memory` (the agents' key-value space).
+ * The generated columns are computed by SQLite from the document, so they cannot disagree with it.
+ */
+const schema = `
+CREATE TABLE events (
+  seq INTEGER PRIMARY KEY,
+  doc TEXT NOT NULL,
+  run_id TEXT GENERATED ALWAYS AS (json_extract(doc, '$.run_id')) VIRTUAL,
+  agent_id TEXT GENERATED ALWAYS AS (json_extract(doc, '$.agent_id')) VIRTUAL,
+  event TEXT GENERATED ALWAYS AS (json_extract(doc, '$.event')) VIRTUAL
+);
+CREATE INDEX events_by_run ON events (run_id) WHERE run_id IS NOT NULL;
+CREATE INDEX events_by_agent ON events (agent_id) WHERE agent_id IS NOT NULL;
+CREATE TABLE authority (
+  id TEXT PRIMARY KEY,
+  kind TEXT NOT NULL CHECK (kind IN ('contract', 'binding')),
+  created_seq INTEGER NOT NULL UNIQUE REFERENCES events (seq),
+  revoked_seq INTEGER,
+  uses INTEGER NOT NULL DEFAULT 0
+) WITHOUT ROWID;
+CREATE TABLE rate_uses (id TEXT NOT NULL, n INTEGER NOT NULL, at INTEGER NOT NULL, PRIMARY KEY (id, n)) WITHOUT ROWID;
+CREATE TABLE suspended (agent_id TEXT PRIMARY KEY) WITHOUT ROWID;
+CREATE TABLE open_steps (request_id TEXT PRIMARY KEY, seq INTEGER NOT NULL) WITHOUT ROWID;
+CREATE TABLE runs (
+  run_id TEXT PRIMARY KEY, workflow TEXT NOT NULL, status TEXT NOT NULL,
+  started_seq INTEGER NOT NULL, started_at TEXT NOT NULL, ended_at TEXT
+) WITHOUT ROWID;
+CREATE INDEX runs_by_start ON runs (started_seq);
+CREATE TABLE policies (name TEXT PRIMARY KEY, file TEXT NOT NULL) WITHOUT ROWID;
+CREATE TABLE blobs (ref TEXT PRIMARY KEY, salt BLOB NOT NULL, bytes BLOB NOT NULL) WITHOUT ROWID;
+CREATE TABLE memory (key TEXT PRIMARY KEY, value TEXT NOT NULL) WITHOUT ROWID;
+`;
+
+/**
+ * Opens or creates the database: files 0600, the folder made for it 0700, write-ahead log,
+ * `synchronous=FULL` so that a commit that returned survives loss of power (SEMANTICS E4, H2).
+ *
+ * @throws StoreError `not_a_store`, `newer_store`, `missing_store`, `cannot_open`.
+ */
+export function openDatabase(location: string, options: { readonly create: boolean }): Connection {
+  const inMemory = location === ":memory:";
+  const path = inMemory ? location : resolve(location);
+  if (!inMemory) prepareFile(path, options.create);
+  let db: Connection | undefined;
+  try {
+    db = new Database(path, { timeout: 0 });
+    if (!inMemory) db.pragma("journal_mode = WAL");
+    db.pragma("synchronous = FULL");
+    db.pragma("trusted_schema = OFF");
+    db.pragma("secure_delete = ON");
+    migrate(db, path);
+    return db;
+  } catch (error) {
+    db?.close();
+    throw error instanceof StoreError ? error : cannotOpen(path, error);
+  }
+}
+
+function prepareFile(path: string, create: boolean): void {
+  if (existsSync(path)) return;
+  if (!create) {
+    throw new StoreError("missing_store", `there is no database at \`${path}\``, {
+      hint: "name one with --db or SYNAPSE_DB; `synapse init` or any command that writes makes one",
+    });
+  }
+  try {
+    mkdirSync(dirname(path), { recursive: true, mode: 0o700 });
+    // Made by us with its mode before SQLite opens it: the umask must not decide who reads the log.
+    closeSync(openSync(path, "a", 0o600));
+    chmodSync(path, 0o600);
+  } catch (error) {
+    throw cannotOpen(path, error);
+  }
+}
+
+function migrate(db: Connection, path: string): void {
+  if (versionOf(db, path) === schemaVersion) return;
+  // Two processes may create the same database: the one that comes second finds it made.
+  whenFree(() =>
+    db
+      .transaction(() => {
+        if (versionOf(db, path) === schemaVersion) return;
+        db.exec(schema);
+        db.pragma(`application_id = ${applicationId}`);
+        db.pragma(`user_version = ${schemaVersion}`);
+      })
+      .immediate(),
+  );
+}
+
+function versionOf(db: Connection, path: string): number {
+  const application = whenFree(() => db.pragma("application_id", { simple: true }) as number);
+  const version = db.pragma("user_version", { simple: true }) as number;
+  const tables = db.prepare("SELECT count(*) AS n FROM sqlite_schema").get() as { n: number };
+  if (tables.n === 0) return 0;
+  if (application !== applicationId) {
+    throw new StoreError("not_a_store", `\`${path}\` is a database of something else`, {
+      hint: "name another file with --db",
+    });
+  }
+  if (version > schemaVersion) {
+    throw new StoreError("newer_store", `\`${path}\` was written by a newer version of synapse`, {
+      hint: "update synapse-pipeline to open it",
+    });
+  }
+  return version;
+}
+
+/** Opening is rare and short, so it may block: tries for two seconds while another process holds the file. */
+function whenFree<T>(attempt: () => T): T {
+  const until = performance.now() + 2_000;
+  for (;;) {
+    try {
+      return attempt();
+    } catch (error) {
+      if (!isBusy(error) || performance.now() > until) throw error;
+      Atomics.wait(new Int32Array(new SharedArrayBuffer(4)), 0, 0, 2);
+    }
+  }
+}
+
+export function isBusy(error: unknown): boolean {
+  return error instanceof Database.SqliteError && error.code.startsWith("SQLITE_BUSY");
+}
+
+function cannotOpen(path: string, cause: unknown): StoreError {
+  const why = cause instanceof Error ? cause.message : String(cause);
+  return new StoreError("cannot_open", `the database \`${path}\` cannot be opened: ${why}`, {
+    hint: "check that the folder exists, can be written, and is not full",
+    cause,
+  });
+}

@@ -1,0 +1,136 @@
+import { realpathSync, statfsSync } from "node:fs";
+import { basename, dirname, join, resolve } from "node:path";
+import type { Blob, EventFilter, RunView, StoreDriver, StoreTransaction } from "../../core/store.js";
+import type { AuditEvent } from "../../model/event.js";
+import type { JsonValue } from "../../model/json.js";
+import type { State } from "../../model/state.js";
+import { type Connection, isBusy, openDatabase } from "./database.js";
+import { AuthorityTables, eventOf } from "./projection.js";
+import { Queries } from "./queries.js";
+import { RunTable } from "./run-table.js";
+
+/** The embedded store: one SQLite file in write-ahead mode, on the calling thread. */
+export class SqliteDriver implements StoreDriver {
+  readonly location: string;
+  #db: Connection;
+  #session: Session;
+
+  constructor(location: string, options: { readonly create: boolean }) {
+    this.location = location;
+    this.#db = openDatabase(location, options);
+    this.#session = sessionOf(this.#db);
+  }
+
+  load(state: State): void {
+    this.#db.transaction(() => this.#session.authority.load(state)).deferred();
+  }
+
+  begin(): StoreTransaction | undefined {
+    try {
+      this.#session.begin.run();
+    } catch (error) {
+      if (isBusy(error)) return undefined;
+      throw error;
+    }
+    return transactionOf(this.#session);
+  }
+
+  eventsAfter(seq: number): AuditEvent[] {
+    return eventsAfter(this.#session, seq);
+  }
+
+  readEvents(filter: EventFilter): AuditEvent[] {
+    return this.#session.queries.events(filter);
+  }
+
+  runs(limit: number): RunView[] {
+    return this.#session.queries.runs(limit);
+  }
+
+  run(runId: string): RunView | undefined {
+    return this.#session.queries.run(runId);
+  }
+
+  policyFiles(): readonly string[] {
+    return this.#session.queries.policyFiles();
+  }
+
+  blob(ref: string): Blob | undefined {
+    return this.#session.queries.blob(ref);
+  }
+
+  memoryValue(key: string): JsonValue | undefined {
+    return this.#session.queries.memoryValue(key);
+  }
+
+  ownFiles(): readonly string[] {
+    if (this.location === ":memory:") return [];
+    // By the folder's real path: the same file must not be reachable under another spelling.
+    const path = join(realpathSync(dirname(resolve(this.location))), basename(this.location));
+    return [path, `${path}-wal`, `${path}-shm`, `${path}-journal`, `${path}.key`];
+  }
+
+  freeBytes(): number | undefined {
+    if (this.location === ":memory:") return undefined;
+    const { bavail, bsize } = statfsSync(dirname(resolve(this.location)));
+    return bavail * bsize;
+  }
+
+  reopen(): void {
+    // A database in memory is gone when it is closed; its transaction was rolled back, and that is all there is.
+    if (this.location === ":memory:") return;
+    this.#db.close();
+    this.#db = openDatabase(this.location, { create: false });
+    this.#session = sessionOf(this.#db);
+  }
+
+  close(): void {
+    this.#db.close();
+  }
+}
+
+type Session = ReturnType<typeof sessionOf>;
+
+/** Everything that is prepared once for a connection. */
+function sessionOf(db: Connection) {
+  return {
+    db,
+    begin: db.prepare("BEGIN IMMEDIATE"),
+    commit: db.prepare("COMMIT"),
+    rollback: db.prepare("ROLLBACK"),
+    append: db.prepare("INSERT INTO events (seq, doc) VALUES (?, ?)"),
+    after: db.prepare("SELECT doc FROM events WHERE seq > ? ORDER BY seq"),
+    putBlob: db.prepare("INSERT OR IGNORE INTO blobs (ref, salt, bytes) VALUES (?, ?, ?)"),
+    setMemory: db.prepare("INSERT INTO memory VALUES (?, ?) ON CONFLICT (key) DO UPDATE SET value = excluded.value"),
+    authority: new AuthorityTables(db),
+    runs: new RunTable(db),
+    queries: new Queries(db),
+  };
+}
+
+function transactionOf(session: Session): StoreTransaction {
+  return {
+    eventsAfter: (seq) => eventsAfter(session, seq),
+    append: (event, text, changes) => {
+      session.append.run(event.seq, text);
+      for (const change of changes) session.authority.apply(change);
+      session.runs.apply(event);
+    },
+    putBlob: ({ ref, salt, bytes }) => {
+      session.putBlob.run(ref, salt, bytes);
+    },
+    setMemory: (key, value) => {
+      session.setMemory.run(key, JSON.stringify(value));
+    },
+    commit: () => {
+      session.commit.run();
+    },
+    rollback: () => {
+      if (session.db.inTransaction) session.rollback.run();
+    },
+  };
+}
+
+function eventsAfter(session: Session, seq: number): AuditEvent[] {
+  return (session.after.all(seq) as { doc: string }[]).map(eventOf);
+}

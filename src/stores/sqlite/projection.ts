@@ -1,0 +1,112 @@
+import type { Change } from "../../model/change.js";
+import type { AuditEvent } from "../../model/event.js";
+import type { State } from "../../model/state.js";
+import type { Connection } from "./database.js";
+
+/**
+ * The state of authority in tables, changed in the transaction of the event that changes it, so that
+ * opening reads the living objects and not the whole log. Rebuildable: folding the log gives the same.
+ */
+export class AuthorityTables {
+  readonly #db: Connection;
+  readonly #put;
+  readonly #inheritUses;
+  readonly #inheritRate;
+  readonly #revoke;
+  readonly #suspend;
+  readonly #unsuspend;
+  readonly #charge;
+  readonly #chargeRate;
+  readonly #pruneRate;
+  readonly #open;
+  readonly #close;
+
+  constructor(db: Connection) {
+    this.#db = db;
+    this.#put = db.prepare("INSERT INTO authority (id, kind, created_seq) VALUES (?, ?, ?)");
+    this.#inheritUses = db.prepare(
+      "UPDATE authority SET uses = coalesce((SELECT uses FROM authority WHERE id = ?), 0) WHERE id = ?",
+    );
+    this.#inheritRate = db.prepare("INSERT INTO rate_uses SELECT ?, n, at FROM rate_uses WHERE id = ?");
+    this.#revoke = db.prepare("UPDATE authority SET revoked_seq = ? WHERE id = ? AND revoked_seq IS NULL");
+    this.#suspend = db.prepare("INSERT OR IGNORE INTO suspended VALUES (?)");
+    this.#unsuspend = db.prepare("DELETE FROM suspended WHERE agent_id = ?");
+    this.#charge = db.prepare("UPDATE authority SET uses = uses + 1 WHERE id = ?");
+    this.#chargeRate = db.prepare(
+      "INSERT INTO rate_uses SELECT ?1, coalesce(max(n), 0) + 1, ?2 FROM rate_uses WHERE id = ?1",
+    );
+    this.#pruneRate = db.prepare("DELETE FROM rate_uses WHERE id = ? AND at <= ?");
+    this.#open = db.prepare("INSERT INTO open_steps VALUES (?, ?)");
+    this.#close = db.prepare("DELETE FROM open_steps WHERE request_id = ?");
+  }
+
+  apply(change: Change): void {
+    switch (change.kind) {
+      case "contract":
+      case "binding":
+        this.#put.run(change.id, change.kind, change.event.seq);
+        if (change.supersedes !== undefined) {
+          this.#inheritUses.run(change.supersedes, change.id);
+          this.#inheritRate.run(change.id, change.supersedes);
+        }
+        return;
+      case "revoke":
+        this.#revoke.run(change.seq, change.id);
+        return;
+      case "suspend":
+        if (change.suspended) this.#suspend.run(change.agentId);
+        else this.#unsuspend.run(change.agentId);
+        return;
+      case "charge":
+        this.#charge.run(change.id);
+        if (change.perMs !== undefined) {
+          this.#pruneRate.run(change.id, change.at - change.perMs);
+          this.#chargeRate.run(change.id, change.at);
+        }
+        return;
+      case "open":
+        this.#open.run(change.requestId, change.event.seq);
+        return;
+      case "close":
+        this.#close.run(change.requestId);
+    }
+  }
+
+  /** Brings a new state to the head of the log. All reads see one moment: the caller holds a transaction. */
+  load(state: State): void {
+    const head = this.#db.prepare("SELECT doc FROM events ORDER BY seq DESC LIMIT 1").get() as Row | undefined;
+    const links = this.#db
+      .prepare("SELECT a.*, e.doc FROM authority a JOIN events e ON e.seq = a.created_seq ORDER BY a.created_seq")
+      .iterate() as IterableIterator<Row & { id: string; kind: "contract" | "binding"; revoked_seq: number | null; uses: number }>;
+    for (const row of links) {
+      state.apply({ kind: row.kind, id: row.id, event: eventOf(row) });
+      if (row.revoked_seq !== null) state.apply({ kind: "revoke", id: row.id, seq: row.revoked_seq });
+      state.restoreUses(row.id, row.uses, this.#rateTimes(row.id));
+    }
+    for (const row of this.#db.prepare("SELECT agent_id FROM suspended").all() as { agent_id: string }[]) {
+      state.apply({ kind: "suspend", agentId: row.agent_id, suspended: true });
+    }
+    const open = this.#db.prepare("SELECT o.request_id, e.doc FROM open_steps o JOIN events e USING (seq) ORDER BY seq");
+    for (const row of open.all() as (Row & { request_id: string })[]) {
+      state.apply({ kind: "open", requestId: row.request_id, event: eventOf(row) });
+    }
+    if (head !== undefined) {
+      const event = eventOf(head);
+      state.seq = event.seq;
+      state.lastTime = Date.parse(event.timestamp);
+    }
+  }
+
+  #rateTimes(id: string): number[] {
+    const rows = this.#db.prepare("SELECT at FROM rate_uses WHERE id = ? ORDER BY n").all(id) as { at: number }[];
+    return rows.map((row) => row.at);
+  }
+}
+
+interface Row {
+  readonly doc: string;
+}
+
+export function eventOf(row: Row): AuditEvent {
+  return JSON.parse(row.doc) as AuditEvent;
+}
