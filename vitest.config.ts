@@ -6,10 +6,17 @@ export default defineConfig({
     testTimeout: 30_000,
     hookTimeout: 30_000,
     pool: "forks",
+    reporters: process.env["CI"] ? ["default", ["json", { outputFile: "coverage/tests.json" }]] : ["default"],
     coverage: {
       provider: "v8",
       include: ["src/**/*.ts"],
+      exclude: ["src/cli/main.ts"],
       reporter: ["text-summary", "json-summary"],
+      thresholds: {
+        lines: 90,
+        "src/core/**": { lines: 95, branches: 90 },
+        "src/model/**": { lines: 95 },
+      },
     },
   },
 });

@@ -40,6 +40,8 @@ export interface BindingRequest {
 /** Which policy owns an object, and what it replaces (SEMANTICS E5). */
 export interface Ownership {
   readonly policy?: string;
+  /** Under which name the policy knows it. */
+  readonly policyKey?: string;
   readonly supersedes?: string | undefined;
 }
 
@@ -146,8 +148,12 @@ function common(
   };
 }
 
-function owned({ policy, supersedes }: Ownership): JsonObject {
-  return { ...(policy === undefined ? {} : { policy }), ...(supersedes === undefined ? {} : { supersedes }) };
+function owned({ policy, policyKey, supersedes }: Ownership): JsonObject {
+  return {
+    ...(policy === undefined ? {} : { policy }),
+    ...(policyKey === undefined ? {} : { policy_key: policyKey }),
+    ...(supersedes === undefined ? {} : { supersedes }),
+  };
 }
 
 function findAbove(

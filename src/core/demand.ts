@@ -1,12 +1,12 @@
-import { type Capability, covers, parseCapability, parseScope } from "../model/capability/index.js";
+import { type Capability, covers, parseCapability, parseRequirement, parseScope } from "../model/capability/index.js";
 import { copyJson } from "../model/copy-json.js";
 import { decide, type Decision, type DecisionRequest } from "../model/decide.js";
 import type { DenialReason } from "../model/denial.js";
-import { InvalidContextError, InvalidDataError } from "../model/errors.js";
+import { CapabilitySyntaxError, InvalidContextError, InvalidDataError } from "../model/errors.js";
 import { isIdentifier } from "../model/identifier.js";
 import { isJsonObject, type JsonObject } from "../model/json.js";
 import type { State } from "../model/state.js";
-import { openAction, type Preparation, prepareParams } from "./action.js";
+import { type Action, openAction, type Preparation, prepareParams } from "./action.js";
 import type { SecureExecutionContext } from "./context.js";
 import type { CheckRequest } from "./security.js";
 
@@ -122,15 +122,30 @@ function understood(asked: Asked, read: () => Understood): Demand {
   }
 }
 
+/** A requirement names one action: `*` is for grants only (SEMANTICS C). */
 function concrete(text: unknown): Capability {
   if (typeof text !== "string") throw new TypeError("a required capability is text");
-  const capability = parseCapability(text);
-  if (capability.action === "*") throw new TypeError(`\`${capability.text}\` names every action; a requirement names one`);
-  return capability;
+  return parseRequirement(text);
 }
 
 function copyParams(params: unknown): JsonObject {
   const copied = copyJson(params);
   if (!isJsonObject(copied)) throw new InvalidContextError("actionParams", "parameters must be an object");
   return copied;
+}
+
+/**
+ * What an action requires first with these parameters: the least ceiling for a step that names none. When it
+ * cannot be told, text that the guard will refuse and record, so that the refusal has its own event.
+ */
+export function requiredCapabilityOf(action: Action, params: JsonObject, preparation: Preparation): string {
+  try {
+    const { requires } = openAction(action);
+    const required: unknown = requires(copyParams(prepareParams(action, params, preparation)));
+    const first: unknown = Array.isArray(required) ? required[0] : required;
+    return typeof first === "string" && first !== "" ? first : action.name;
+  } catch (error) {
+    if (error instanceof CapabilitySyntaxError) return error.input.toWellFormed().slice(0, 1_024) || action.name;
+    return action.name;
+  }
 }

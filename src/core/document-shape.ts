@@ -8,6 +8,8 @@ export interface DocumentProblem {
   readonly offset: number;
   readonly message: string;
   readonly hint?: string | undefined;
+  /** When it comes up, if not where it stands: what is missing from a map is missing at its end. */
+  readonly order?: number;
 }
 
 /** A schema's finding as far as it is read here. */
@@ -17,6 +19,7 @@ interface Issue {
   readonly message: string;
   readonly keys?: readonly string[];
   readonly expected?: string;
+  readonly issues?: readonly Issue[];
   readonly errors?: readonly (readonly Issue[])[];
 }
 
@@ -41,7 +44,7 @@ export function checkShape(
 
 /** @throws DocumentError for the problem that a reader of the document meets first; returns when there is none. */
 export function throwFirst(document: SourceDocument, problems: readonly DocumentProblem[]): void {
-  const [first] = [...problems].sort((a, b) => a.offset - b.offset);
+  const [first] = [...problems].sort((a, b) => (a.order ?? a.offset) - (b.order ?? b.offset));
   if (first !== undefined) throw document.errorAt(first.offset, first.message, first.hint);
 }
 
@@ -78,9 +81,10 @@ function problemsOf(
   }
   if (issue.code === "invalid_type") return [wrongKind(document, path, nameOfKind(issue.expected))];
   if (issue.code === "invalid_key") {
-    const message = issue.message === "Invalid key in record" ? "is not allowed as a key" : issue.message;
+    const message = issue.issues?.[0]?.message ?? "is not allowed as a key";
     return [{ offset: document.keyOffsetOf(path), message: `\`${path.at(-1) ?? ""}\` ${message}` }];
   }
+  if (valueAt(document.value, path) === undefined) return [missing(document, path)];
   return [{ offset: document.offsetOf(path), message: `\`${pathName(path)}\` ${issue.message}` }];
 }
 
@@ -92,8 +96,13 @@ function wrongKind(document: SourceDocument, path: DocumentPath, expected: strin
   const offset = document.offsetOf(path);
   if (path.length === 0) return { offset, message: `the document must be ${expected}` };
   const found = valueAt(document.value, path);
-  if (found === undefined) return { offset, message: `\`${pathName(path)}\` is missing` };
+  if (found === undefined) return missing(document, path);
   return { offset, message: `\`${pathName(path)}\` must be ${expected}, not ${kindOf(found)}` };
+}
+
+function missing(document: SourceDocument, path: DocumentPath): DocumentProblem {
+  const message = `\`${pathName(path)}\` is missing`;
+  return { offset: document.offsetOf(path), message, order: document.endOffsetOf(path) };
 }
 
 function valueAt(value: JsonValue, path: DocumentPath): JsonValue | undefined {

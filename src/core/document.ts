@@ -2,6 +2,7 @@ import {
   type Document,
   isAlias,
   isMap,
+  isNode,
   isScalar,
   isSeq,
   LineCounter,
@@ -31,6 +32,8 @@ export interface SourceDocument {
   readonly value: JsonValue;
   /** Of the value at `path`; of the nearest part above it when there is none. */
   offsetOf(path: DocumentPath): number;
+  /** Where the value at `path` ends. */
+  endOffsetOf(path: DocumentPath): number;
   /** Of the key that names the value at `path`; for list elements that of the element. */
   keyOffsetOf(path: DocumentPath): number;
   /** Of character `index` of the string at `path`; of its start when escapes or folding hide it. */
@@ -69,6 +72,7 @@ export function readDocument(text: string, file: string, code: DocumentCode): So
     file,
     value: root.value,
     offsetOf: (path: DocumentPath) => find(root, path).offset,
+    endOffsetOf: (path: DocumentPath) => find(root, path).endOffset,
     keyOffsetOf: (path: DocumentPath) => find(root, path).keyOffset,
     textOffsetOf: (path: DocumentPath, index: number) => textOffset(text, find(root, path), index),
     positionAt,
@@ -87,6 +91,7 @@ export function documentFromJson(json: unknown, name: string, code: DocumentCode
     file: name,
     value,
     offsetOf: () => 0,
+    endOffsetOf: () => 0,
     keyOffsetOf: () => 0,
     textOffsetOf: () => 0,
     positionAt: () => Object.freeze({ line: 1, column: 1 }),
@@ -132,6 +137,7 @@ interface Part {
   readonly value: JsonValue;
   readonly offset: number;
   readonly keyOffset: number;
+  readonly endOffset: number;
   readonly children: ReadonlyMap<string | number, Part>;
   readonly scalarType: string | undefined;
 }
@@ -158,7 +164,8 @@ class Reader {
       return this.read(target, depth + 1, keyOffset ?? offset);
     }
     const offset = startOf(node);
-    const place = { offset, keyOffset: keyOffset ?? offset };
+    const endOffset = isNode(node) ? (node.range?.[1] ?? offset) : offset;
+    const place = { offset, keyOffset: keyOffset ?? offset, endOffset };
     if (++this.#nodes > nodesMax)
       throw this.errorAt(offset, `the document holds more than ${nodesMax} values`);
     if (depth > depthMax)
@@ -186,7 +193,7 @@ class Reader {
 
   private readMap(
     items: readonly { readonly key: unknown; readonly value: unknown }[],
-    place: Pick<Part, "offset" | "keyOffset">,
+    place: Pick<Part, "offset" | "keyOffset" | "endOffset">,
     depth: number,
   ): Part {
     const children = new Map<string | number, Part>();

@@ -1,4 +1,4 @@
-import { type Capability, covers, parseCapability, parseScope } from "./capability/index.js";
+import { type Capability, covers, exceptPattern, parseCapability, parseScope } from "./capability/index.js";
 import type { Constraints } from "./constraint/index.js";
 import type { AuditEvent } from "./event.js";
 import { parseDuration } from "./time.js";
@@ -79,7 +79,7 @@ function linkOf(event: AuditEvent, id: string): Link {
     expiresAt: typeof expires === "string" ? Date.parse(expires) : undefined,
     notBefore: constraints.not_before === undefined ? undefined : Date.parse(constraints.not_before),
     delegable: event["delegable"] === true,
-    excluded: (constraints.except ?? []).map((pattern) => parseScope(capability, pattern)),
+    excluded: (constraints.except ?? []).map((pattern) => exceptPattern(capability, pattern)),
     window:
       constraints.rate === undefined
         ? undefined

@@ -7,7 +7,7 @@ import { ExpressionError } from "./errors.js";
 import type { JsonValue } from "./json.js";
 
 export type { CelReference } from "./cel/syntax.js";
-export { expressionCharactersMax } from "./cel/parse.js";
+export { expressionCharactersMax } from "./cel/grammar.js";
 
 /** A compiled expression; frozen and without state, so it may be shared and evaluated again and again. */
 export interface CelExpression {

@@ -4,7 +4,9 @@
  */
 export function closestWord(word: string, known: Iterable<string>): string | undefined {
   let best: string | undefined;
-  let bestDistance = Math.max(1, Math.floor(Math.min(word.length, 64) / 3)) + 1;
+  // Of two letters every other word of two letters is near.
+  if (word.length < 3) return undefined;
+  let bestDistance = Math.floor(Math.min(word.length, 64) / 3) + 1;
   for (const candidate of known) {
     if (candidate === word || Math.abs(candidate.length - word.length) >= bestDistance) continue;
     const distance = editDistance(word.toLowerCase(), candidate.toLowerCase());

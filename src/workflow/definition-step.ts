@@ -1,7 +1,7 @@
 import type { DocumentPath, SourceDocument } from "../core/document.js";
+import { identifierText } from "../core/document-parts.js";
 import { pathName } from "../core/document-shape.js";
 import { CapabilitySyntaxError, ExpressionError, SynapseError } from "../model/errors.js";
-import { isIdentifier } from "../model/identifier.js";
 import type { JsonObject } from "../model/json.js";
 import { parseDuration } from "../model/time.js";
 import type { InputDefinition, StepDefinition } from "./definition.js";
@@ -68,7 +68,7 @@ function checkLiteral(
       `\`${field}\` must be a literal, not an expression`,
       "use one step for each, with an `if`",
     );
-  } else if (!isIdentifier(value as unknown)) {
+  } else if (!identifierText.safeParse(value).success) {
     report(
       offset,
       `\`${field}\` must be a name of letters, digits and . _ @ : -, not \`${value.slice(0, 80)}\``,

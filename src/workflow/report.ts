@@ -1,14 +1,7 @@
 import type { DenialReason } from "../model/denial.js";
 
 /** States of a step within a run, as `show` and the summary give them. */
-export type StepStatus =
-  | "completed"
-  | "denied"
-  | "failed"
-  | "unknown"
-  | "pending"
-  | "cancelled"
-  | "skipped";
+export type StepStatus = "completed" | "denied" | "failed" | "unknown" | "pending" | "cancelled" | "skipped";
 
 /** One line of a run's summary; snake_case because it is printed as it is. */
 export interface StepReport {

@@ -1,19 +1,12 @@
 import { z } from "zod";
 import type { DocumentPath } from "../core/document.js";
-import { isIdentifier } from "../model/identifier.js";
+import { identifierText } from "../core/document-parts.js";
 import type { JsonObject } from "../model/json.js";
 
 /** Most steps of one workflow, and most extra tries of one step. */
 export const stepsMax = 1_000;
 export const retriesMax = 10;
 
-const identifier = z
-  .string()
-  .regex(
-    /^[A-Za-z0-9][A-Za-z0-9._@:-]{0,127}$/,
-    "must begin with a letter or digit and hold only letters, digits and . _ @ : - (at most 128)",
-  )
-  .refine(isIdentifier);
 // The same letters as an identifier of CEL, and the dash for those who write inputs["a-b"].
 const inputName = z
   .string()
@@ -43,7 +36,7 @@ const retry = z.strictObject({
 });
 
 const step = z.strictObject({
-  id: identifier,
+  id: identifierText,
   agent: text.describe("the agent this step runs for; a literal"),
   action: text.describe("the action it runs; a literal"),
   with: z.record(z.string(), z.unknown()).optional().describe("parameters; strings may hold ${{ … }}"),
@@ -62,7 +55,7 @@ const step = z.strictObject({
 
 /** The document as it is written. What a schema cannot say is checked in `definition-build.ts`. */
 export const workflowSchema = z.strictObject({
-  name: identifier,
+  name: identifierText,
   description: text.optional(),
   inputs: z
     .record(inputName, z.union([z.string(), z.number(), z.boolean(), z.array(z.unknown()), input]))

@@ -2,8 +2,11 @@ import Database from "better-sqlite3";
 import {
   existsSync,
   linkSync,
+  lstatSync,
   mkdirSync,
+  readdirSync,
   readFileSync,
+  readlinkSync,
   renameSync,
   rmSync,
   symlinkSync,
@@ -24,6 +27,11 @@ function openProtected(world: FsWorld, options: ProtectedFilesOptions) {
   const protectedFiles = createProtectedFiles(options);
   afterThisTest(() => protectedFiles.close());
   return openHandle(world, { grants: EVERYTHING, protectedFiles }).fs;
+}
+
+/** Nothing for the descriptor that listed the folder and is closed by now. */
+function readlinkOrNothing(path: string): string {
+  return lstatSync(path, { throwIfNoEntry: false }) === undefined ? "" : readlinkSync(path);
 }
 
 describe("no handle reaches the pipeline's own files, whatever it was granted (H2)", () => {
@@ -116,6 +124,23 @@ describe("no handle reaches the pipeline's own files, whatever it was granted (H
     expect((await fs.list(world.workspace)).entries).toEqual([{ name: "key", type: "file" }]);
     await fs.write(join(world.workspace, "neighbour"), "x");
     expect(await fs.read(join(world.workspace, "neighbour"))).toEqual({ text: "x" });
+  });
+
+  test.runIf(process.platform === "linux")("a file that is gone for good is not held open", async () => {
+    const world = createWorld();
+    const wal = join(world.workspace, "store.db-wal");
+    const held = (): string[] =>
+      readdirSync("/proc/self/fd").flatMap((descriptor) => {
+        const link = readlinkOrNothing(`/proc/self/fd/${descriptor}`);
+        return link.startsWith(wal) ? [link] : [];
+      });
+    writeFileSync(wal, "wal");
+    const fs = openProtected(world, { files: [], databases: [join(world.workspace, "store.db")] });
+    expect(held()).toEqual([wal]);
+    rmSync(wal);
+    await fs.write(join(world.workspace, "a"), "x");
+    await fs.read(join(world.workspace, "a"));
+    expect(held()).toEqual([]);
   });
 
   test("a stranger's file with the inode number of a removed one is not mistaken for it", async () => {

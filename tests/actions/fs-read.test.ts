@@ -189,6 +189,8 @@ describe("fs.read stays inside its authority (H3)", () => {
     const world = createWorld();
     const target = Buffer.concat([Buffer.from(`${world.workspace}/`), Buffer.from([0xff])]);
     writeFileSync(target, "content");
+    // What a loose decoding would make of the name, leading to the very same file.
+    linkSync(target, join(world.workspace, "\ufffd"));
     symlinkSync(target, join(world.workspace, "link"));
     const { fs } = openHandle(world, { grants: ["fs:read:/**"] });
     await expectRefusal(fs.read(join(world.workspace, "link")), EffectDeniedError, "outside_authority");

@@ -358,9 +358,11 @@ describe("a write that fails leaves the old file and no temporary", () => {
         return false;
       },
     };
+    writeFileSync(join(folder, "file"), "old");
     const { fs } = openHandle(world, { protectedFiles: move });
     await expectRefusal(fs.write(join(folder, "file"), "new"), EffectFailedError, "folder_moved");
-    expect(readdirSync(taken)).toEqual([]);
+    expect(readFileSync(join(taken, "file"), "utf8")).toBe("old");
+    expect(readdirSync(taken)).toEqual(["file"]);
     expect(readdirSync(world.workspace)).toEqual([]);
   });
 

@@ -1,6 +1,10 @@
+import { existsSync, readFileSync } from "node:fs";
 import { createServer } from "node:net";
+import { resolve } from "node:path";
+import fc from "fast-check";
 import { afterEach, beforeEach, describe, expect, test } from "vitest";
 import { isInBlocks, isPublicAddress, type Lookup } from "../../src/actions/handles/http-address.js";
+import { canonicalUrl, httpCapability } from "../../src/actions/handles/http-url.js";
 import { createHttpHandle } from "../../src/actions/handles/http.js";
 import { CapabilitySyntaxError, EffectDeniedError, EffectFailedError } from "../../src/model/errors.js";
 import { refusal } from "./fixtures/http-refusal.js";
@@ -17,6 +21,23 @@ async function canary(address = "127.0.0.1", port = 0): Promise<RunningServer> {
   const server = await startHttp((_, response) => response.end("reached"), { address, port });
   servers.push(server);
   return server;
+}
+
+interface CollectedUrls {
+  readonly cases: readonly { readonly url: string }[];
+}
+function readUrls(file: string): readonly string[] {
+  return (JSON.parse(readFileSync(file, "utf8")) as CollectedUrls).cases.map(({ url }) => url);
+}
+
+/** The capability that the URL needs; undefined where there can be none. */
+function capabilityOrRefusal(url: string): string | undefined {
+  try {
+    return httpCapability("GET", url);
+  } catch (error) {
+    expect(error, url).toBeInstanceOf(CapabilitySyntaxError);
+    return undefined;
+  }
 }
 
 /** All of `net:http`, so that only the addresses stand in the way. */
@@ -167,6 +188,84 @@ describe("addresses that are not public", () => {
       "invalid_capability",
     );
   });
+});
+
+const vectors = resolve(import.meta.dirname, "../..", process.env["SYNAPSE_VECTORS"] ?? "../shared/vectors");
+const ssrfFile = resolve(vectors, "3-glob-path-url/ssrf-urls.json");
+if (!existsSync(ssrfFile)) console.warn(`skipped: no collected URLs at ${ssrfFile}`);
+
+describe.skipIf(!existsSync(ssrfFile))("collected URLs that led servers into their own network", () => {
+  const urls = existsSync(ssrfFile) ? readUrls(ssrfFile) : [];
+
+  test("reach nothing, whatever is granted, when names lead to loopback", async () => {
+    const { http } = httpWith(answers("127.0.0.1"));
+    let accepted = 0;
+    for (const url of urls) {
+      const asked = capabilityOrRefusal(url);
+      if (asked === undefined) {
+        await refusal(http.request({ url }), CapabilitySyntaxError, "invalid_capability");
+        continue;
+      }
+      accepted += 1;
+      const target = canonicalUrl(url);
+      expect(httpCapability("GET", target.href), url).toBe(asked);
+      // A few are public literals, which are allowed to be reached: not by a test.
+      if (isPublicAddress(target.hostname.replace(/^\[|\]$/g, ""))) continue;
+      // Not one of the others gets as far as a connection: that would be `connect_failed`, or worse.
+      await refusal(http.request({ url }), EffectDeniedError, "private_address");
+    }
+    expect(urls.length).toBeGreaterThan(300);
+    expect(accepted).toBeGreaterThan(10);
+  });
+});
+
+test("whatever URL is accepted is sent as what was checked", () => {
+  const piece = fc.constantFrom(
+    "a",
+    "B",
+    "é",
+    "e\u0301",
+    "%41",
+    "%7e",
+    "%c3%A9",
+    "%20",
+    "|",
+    "[",
+    "^",
+    "{",
+    '"',
+    "<",
+    "'",
+    "*",
+    "~",
+    "+",
+    ";",
+    ":",
+    "@",
+    "=",
+    "&",
+    "!",
+    "$",
+    "(",
+    ",",
+    "/",
+    "-",
+    ".",
+    " ",
+    "\u{1F600}",
+  );
+  let accepted = 0;
+  fc.assert(
+    fc.property(fc.array(piece, { maxLength: 8 }), fc.boolean(), (pieces, query) => {
+      const url = `https://a.test/x${pieces.join("")}${query ? "?q=%zz#f" : ""}`;
+      const asked = capabilityOrRefusal(url);
+      if (asked === undefined) return;
+      accepted += 1;
+      expect(httpCapability("GET", canonicalUrl(url).href)).toBe(asked);
+    }),
+    { numRuns: 3000 },
+  );
+  expect(accepted).toBeGreaterThan(300);
 });
 
 describe("names are resolved once and the answer is what is connected", () => {

@@ -162,7 +162,8 @@ describe("time and cancellation", () => {
       signal: step.signal,
     });
     // The server takes the first bytes of TLS and never answers them.
-    const attempt = createHttpHandle(gate).request({ url: `https://127.0.0.1:${server.port}/` });
+    const http = createHttpHandle(gate, { connectTimeoutMs: 3_600_000, totalTimeoutMs: 3_600_000 });
+    const attempt = http.request({ url: `https://127.0.0.1:${server.port}/` });
     await refusal(attempt, EffectFailedError, "cancelled");
     await server.idle();
   });

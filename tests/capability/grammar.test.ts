@@ -65,6 +65,7 @@ const refused: readonly (readonly [text: string, position: number, why: string])
   ["fs:read:/a\x85", 10, "C1 control"],
   ["fs:read:/a\ud800", 10, "lone high surrogate"],
   ["fs:read:/a\udc00b", 10, "lone low surrogate"],
+  ["fs:read:/a\udc00\udc00", 10, "two low surrogates"],
   ["crm:update:/accounts", 11, "slash in front of a name"],
   ["crm:update:accounts/", 20, "slash behind a name"],
   ["memory:read:a/../b", 14, "dot dot in a key"],

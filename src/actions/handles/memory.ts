@@ -20,8 +20,7 @@ export function createMemoryHandle(gate: EffectGate, space: MemorySpace): Memory
       const { text, resource } = keyCapability("read", key);
       return gate.perform(
         { kind: "memory.get", capabilities: [text], request: { key: resource } },
-        async (grant) => {
-          grant.reached(text);
+        async () => {
           return { value: (await space.get(resource)) ?? null };
         },
       );
@@ -31,8 +30,7 @@ export function createMemoryHandle(gate: EffectGate, space: MemorySpace): Memory
       const { text, resource } = keyCapability("write", key);
       const copy = copyValue(value);
       const request = { key: resource, value: copy };
-      return gate.perform({ kind: "memory.set", capabilities: [text], request }, async (grant) => {
-        grant.reached(text);
+      return gate.perform({ kind: "memory.set", capabilities: [text], request }, async () => {
         await space.set(resource, copy);
         return { stored: true } as const;
       });

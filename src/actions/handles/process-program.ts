@@ -1,4 +1,5 @@
-import { constants } from "node:fs";
+import { isUtf8 } from "node:buffer";
+import { constants, type BigIntStats } from "node:fs";
 import { access, lstat, readlink } from "node:fs/promises";
 import { dirname, join } from "node:path";
 import type { EffectGrant, ProtectedFiles } from "../../core/ports.js";
@@ -17,7 +18,6 @@ export interface ResolvedProgram {
 /** As Linux has it (path_resolution(7)). */
 const symlinksMax = 40;
 const nowhere = Symbol("nowhere");
-const utf8 = new TextDecoder("utf-8", { fatal: true, ignoreBOM: true });
 
 /**
  * Finds the file that a name or an absolute path starts (SEMANTICS H6). Names are looked up in `path`,
@@ -79,17 +79,16 @@ async function resolveLinks(path: string): Promise<{ file: string; links: readon
 
 /** What a symlink says; undefined for anything else; `nowhere` when there is nothing that we can reach. */
 async function linkTarget(path: string): Promise<string | typeof nowhere | undefined> {
+  let target: Buffer;
   try {
     if (!(await lstat(path)).isSymbolicLink()) return undefined;
-    return utf8.decode(await readlink(path, "buffer"));
+    target = await readlink(path, "buffer");
   } catch (error) {
-    const code = systemCode(error);
-    // A TypeError: the target is not UTF-8, so no capability can name it (C5).
-    if (code === "ENOENT" || code === "ENOTDIR" || code === "EACCES" || error instanceof TypeError) {
-      return nowhere;
-    }
-    throw error;
+    if (systemCode(error) === undefined) throw error;
+    return nowhere;
   }
+  // What is not UTF-8 no capability can name (C5).
+  return isUtf8(target) ? target.toString("utf8") : nowhere;
 }
 
 async function isExecutableFile(path: string): Promise<boolean> {
@@ -111,7 +110,7 @@ async function assertFixed(
   protectedFiles: ProtectedFiles,
 ): Promise<void> {
   for (const path of new Set(paths)) {
-    const { dev, ino, mode } = await lstat(path, { bigint: true });
+    const { dev, ino, mode } = await factsOf(path, program);
     if (protectedFiles.covers({ path, dev, ino })) {
       throw new EffectDeniedError("protected_file", `\`${program}\` belongs to the pipeline itself`);
     }
@@ -125,5 +124,14 @@ async function assertFixed(
         },
       );
     }
+  }
+}
+
+async function factsOf(path: string, program: string): Promise<BigIntStats> {
+  try {
+    return await lstat(path, { bigint: true });
+  } catch (error) {
+    if (systemCode(error) === undefined) throw error;
+    throw new EffectFailedError("program_not_found", `\`${program}\` went away while it was looked at`);
   }
 }

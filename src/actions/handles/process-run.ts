@@ -50,18 +50,22 @@ export async function runProgram(what: Spawned, limits: RunLimits, signal: Abort
   return new Promise((resolve, reject) => {
     let failure: EffectFailedError | undefined;
     let timer: NodeJS.Timeout | undefined;
+    let state: "running" | "exited" | "closed" = "running";
     let heard = false;
     const stop = (reason: EffectFailedError): void => {
       if (failure !== undefined) return;
       failure = reason;
+      if (state !== "running") return letGo();
       killGroup(pid);
-      timer ??= setTimeout(abandon, deathMs);
+      timer = setTimeout(abandon, deathMs);
     };
     const cancel = (): void => stop(cancelled());
     const output = collect(stdout, stderr, limits, () => (heard = true), stop);
 
     signal.addEventListener("abort", cancel, { once: true });
     child.once("exit", () => {
+      state = "exited";
+      // At once: the group's number is ours for as long as any of its members lives, and no longer.
       killGroup(pid);
       clearTimeout(timer);
       waitForSilence(silencesMax);
@@ -75,10 +79,12 @@ export async function runProgram(what: Spawned, limits: RunLimits, signal: Abort
     function waitForSilence(rounds: number): void {
       heard = false;
       // The check comes after one more look at the pipes: a busy machine must not cost output.
-      timer = setTimeout(
-        () => setImmediate(() => (heard && rounds > 0 ? waitForSilence(rounds - 1) : letGo())),
-        silenceMs,
-      );
+      timer = setTimeout(() => setImmediate(() => afterSilence(rounds)), silenceMs);
+    }
+    function afterSilence(rounds: number): void {
+      if (state === "closed") return;
+      if (heard && rounds > 1) waitForSilence(rounds - 1);
+      else letGo();
     }
     function letGo(): void {
       stdout?.destroy();
@@ -91,6 +97,7 @@ export async function runProgram(what: Spawned, limits: RunLimits, signal: Abort
       reject(failure ?? cancelled());
     }
     function finish(): void {
+      state = "closed";
       clearTimeout(timer);
       signal.removeEventListener("abort", cancel);
     }

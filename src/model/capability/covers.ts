@@ -5,6 +5,8 @@ import { sequenceCovers, sequencesOverlap } from "./sequence.js";
 
 /**
  * C8: whether every resource that `requirement` names is named by `grant`. Reflexive and transitive.
+ * A requirement without a resource counts as the resource of no segments as well as all others, which in
+ * names only `**` takes in, not a `*` followed by `**` (C2).
  * Texts are parsed on each call; keep parsed values where it matters.
  * @throws CapabilitySyntaxError for a text that is not a capability.
  */

@@ -1,20 +1,12 @@
-import { type ASTNode, Environment, ParseError } from "@marcbachmann/cel-js";
+import type { ASTNode } from "@marcbachmann/cel-js";
 import { RE2JS } from "re2js";
 import { didYouMean } from "../closest.js";
 import { ExpressionError } from "../errors.js";
 import { type CelFunction, functions, methods } from "./functions.js";
+import { parseGrammar } from "./grammar.js";
 import type { BinaryOperator } from "./operators.js";
+import { referenceOf } from "./reference.js";
 import type { CelNode, CelReference, LoopMacro } from "./syntax.js";
-
-export const expressionCharactersMax = 4_096;
-
-/** 1,000 nodes and 32 levels are far beyond what a person reads; they bound recursion and compile time. */
-const grammar = new Environment({
-  unlistedVariablesAreDyn: true,
-  homogeneousAggregateLiterals: false,
-  enableOptionalTypes: false,
-  limits: { maxAstNodes: 1_000, maxDepth: 32, maxListElements: 256, maxMapEntries: 256, maxCallArguments: 8 },
-});
 
 const loopArguments: ReadonlyMap<string, readonly [least: number, most: number]> = new Map([
   ["all", [2, 2]],
@@ -35,34 +27,9 @@ export function parseCel(
   source: string,
   variables: readonly string[],
 ): { readonly root: CelNode; readonly references: readonly CelReference[] } {
-  if (source.length > expressionCharactersMax) {
-    throw new ExpressionError(
-      "invalid_expression",
-      source,
-      0,
-      `the expression is longer than ${expressionCharactersMax} characters`,
-    );
-  }
-  if (source.trim() === "")
-    throw new ExpressionError("invalid_expression", source, 0, "the expression is empty");
   const references: CelReference[] = [];
   const root = new Reader(source, variables, references).read(parseGrammar(source), []);
   return { root, references: Object.freeze(references) };
-}
-
-function parseGrammar(source: string): ASTNode {
-  try {
-    return grammar.parse(source).ast;
-  } catch (error) {
-    if (!(error instanceof ParseError)) throw error;
-    const summary = error.summary.charAt(0).toLowerCase() + error.summary.slice(1);
-    throw new ExpressionError(
-      "invalid_expression",
-      source,
-      error.range?.start ?? 0,
-      `the expression is not valid: ${summary}`,
-    );
-  }
 }
 
 class Reader {
@@ -81,7 +48,7 @@ class Reader {
         return this.identifier(node.args, offset, locals);
       case ".":
       case "[]": {
-        const reference = this.reference(node, locals);
+        const reference = referenceOf(node, locals);
         if (reference !== undefined) this.references.push(reference);
         return this.access(node, locals);
       }
@@ -186,20 +153,6 @@ class Reader {
     throw this.refuse(offset, `unknown variable \`${name}\``, hint);
   }
 
-  /** The whole constant path of a chain of accesses that starts at a declared variable. */
-  private reference(node: ASTNode, locals: readonly string[]): CelReference | undefined {
-    const path: string[] = [];
-    let current = node;
-    while (current.op === "." || current.op === "[]") {
-      const segment = current.op === "." ? current.args[1] : constantKey(current.args[1]);
-      if (segment === undefined) path.length = 0;
-      else path.unshift(segment);
-      current = current.args[0];
-    }
-    if (current.op !== "id" || locals.includes(current.args)) return undefined;
-    return { variable: current.args, path: Object.freeze(path), offset: current.start };
-  }
-
   /** Reads a chain of accesses without recording its inner parts as references of their own. */
   private access(node: ASTNode, locals: readonly string[]): CelNode {
     if (node.op === ".") {
@@ -228,7 +181,7 @@ class Reader {
     const [target] = args;
     if (args.length !== 1 || target?.op !== ".")
       throw this.refuse(offset, "has() needs one field, such as has(steps.a.output)");
-    const reference = this.reference(target, locals);
+    const reference = referenceOf(target, locals);
     if (reference !== undefined) this.references.push(reference);
     return { kind: "has", of: this.access(target.args[0], locals), name: target.args[1], offset };
   }
@@ -325,8 +278,4 @@ class Reader {
   private refuse(offset: number, message: string, hint?: string): ExpressionError {
     return new ExpressionError("invalid_expression", this.source, offset, message, hint);
   }
-}
-
-function constantKey(node: ASTNode): string | undefined {
-  return node.op === "value" && typeof node.args === "string" ? node.args : undefined;
 }

@@ -1,6 +1,6 @@
 import ipaddr from "ipaddr.js";
 import { z } from "zod";
-import { type Capability, overlaps, parseCapability, parseScope } from "../capability/index.js";
+import { type Capability, exceptPattern, overlaps, parseCapability } from "../capability/index.js";
 import { canonicalJson } from "../canonical.js";
 import { copyJson } from "../copy-json.js";
 import { InvalidConstraintError, SynapseError } from "../errors.js";
@@ -74,7 +74,7 @@ export function parseConstraints(input: unknown, of: Capability | string): Const
   const constraints = data as Constraints;
   checkDomain(constraints, capability);
   for (const pattern of constraints.except ?? []) {
-    attempt("except", () => parseScope(capability, pattern));
+    attempt("except", () => exceptPattern(capability, pattern));
   }
   if (constraints.params !== undefined) {
     if (canonicalJson(constraints.params).length > schemaBytesMax) {

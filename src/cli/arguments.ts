@@ -1,0 +1,59 @@
+import { InvalidArgumentError } from "commander";
+import { isAgentGlob, isIdentifier } from "../model/identifier.js";
+import { isJsonObject, type JsonObject, type JsonValue } from "../model/json.js";
+
+/*
+ * Readers of option values. Each gives the value or says what it must be; commander names the option. They
+ * stand before everything else, so that a typing error has recorded nothing and made no database.
+ */
+
+/** A whole number in decimal digits, at least `min`. */
+export function wholeNumber(min: number): (text: string) => number {
+  return (text) => {
+    const value = /^-?(0|[1-9][0-9]*)$/.test(text) ? Number(text) : Number.NaN;
+    if (Number.isSafeInteger(value) && value >= min) return value;
+    const bound = min === Number.MIN_SAFE_INTEGER ? "" : ` that is at least ${min}`;
+    throw new InvalidArgumentError(`it must be a whole number${bound}`);
+  };
+}
+
+export function agentId(text: string): string {
+  if (isIdentifier(text)) return text;
+  throw new InvalidArgumentError("an agent id begins with a letter or digit and holds only those and . _ @ : -");
+}
+
+export function agentGlob(text: string): string {
+  if (isAgentGlob(text)) return text;
+  throw new InvalidArgumentError("it must be an agent id, or a pattern of ids in which * stands for anything");
+}
+
+/** Who does it, as it will stand in the log. */
+export function actor(text: string): string {
+  if (text !== "" && text.length <= 256 && text.isWellFormed()) return text;
+  throw new InvalidArgumentError("it must say who does this, in 1 to 256 characters");
+}
+
+export function notEmpty(text: string): string {
+  if (text !== "") return text;
+  throw new InvalidArgumentError("it must not be empty");
+}
+
+export function jsonObject(text: string): JsonObject {
+  let value: JsonValue;
+  try {
+    value = JSON.parse(text) as JsonValue;
+  } catch (error) {
+    throw new InvalidArgumentError(`it is not JSON: ${error instanceof Error ? error.message : String(error)}`);
+  }
+  if (isJsonObject(value)) return value;
+  throw new InvalidArgumentError('it must be a JSON object, such as {"max_uses": 3}');
+}
+
+/** One `name=value` more; what the value may be is for the workflow to say. */
+export function nameAndValue(text: string, before: ReadonlyMap<string, string> = new Map()): ReadonlyMap<string, string> {
+  const at = text.indexOf("=");
+  if (at < 1) throw new InvalidArgumentError("it must be name=value");
+  const name = text.slice(0, at);
+  if (before.has(name)) throw new InvalidArgumentError(`${name} is given twice`);
+  return new Map([...before, [name, text.slice(at + 1)]]);
+}

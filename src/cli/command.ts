@@ -1,0 +1,44 @@
+import { Command } from "commander";
+import { type CommandContext, type CommonOptions, commandContext } from "./context.js";
+import type { CliIo } from "./io.js";
+import type { Output } from "./output.js";
+
+/** Does the work of one command; gives the exit code. Errors are thrown, and told in one place. */
+export type Execute<Options> = (
+  context: CommandContext,
+  operands: readonly string[],
+  options: Options,
+) => Promise<number>;
+
+/** What the commands are added with. */
+export interface CommandKit {
+  /** Adds the options that all have, and runs `load`'s `execute`; a command's code is read when it is used. */
+  attach<Options extends CommonOptions>(
+    command: Command,
+    load: () => Promise<{ readonly execute: Execute<Options> }>,
+  ): void;
+}
+
+export function addCommonOptions(command: Command): Command {
+  return command
+    .option("--db <path>", "the database; default $SYNAPSE_DB, else .synapse/synapse.db")
+    .option("--json", "print JSON documents, one a line");
+}
+
+export function commandKit(
+  root: Command,
+  io: CliIo,
+  streams: { readonly out: Output; readonly err: Output },
+  ended: (exitCode: number) => void,
+): CommandKit {
+  return {
+    attach(command, load) {
+      addCommonOptions(command).action(async () => {
+        const { execute } = await load();
+        const options = { ...root.opts<CommonOptions>(), ...command.opts() } as Parameters<typeof execute>[2];
+        const context = commandContext(io, streams.out, streams.err, options);
+        ended(await execute(context, command.args, options));
+      });
+    },
+  };
+}

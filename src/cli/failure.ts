@@ -1,0 +1,51 @@
+import { CommanderError } from "commander";
+import { NoAuthorityError, SynapseError } from "../model/errors.js";
+import { exitCode } from "./exit-code.js";
+import { printable } from "./printable.js";
+
+/** An error as the command line tells it. */
+export interface Failure {
+  readonly code: string;
+  readonly message: string;
+  readonly hint: string | undefined;
+  readonly exit: number;
+}
+
+/** Failures of the machine and not of what was asked for. */
+const environmental = new Set(["audit_unavailable", "cannot_open", "expression_failed"]);
+
+/**
+ * Tells what a person did wrong (2) and what authority does not allow (3) from what went wrong on its own (1).
+ * A `TypeError` that comes this far is a mistake in this program: arguments are checked before they are used.
+ */
+export function failureFrom(error: unknown): Failure {
+  if (error instanceof CommanderError) return usageFailure(error);
+  if (error instanceof SynapseError) {
+    const { code, message, hint } = error;
+    return { code, message, hint, exit: exitOf(error) };
+  }
+  const message = error instanceof Error ? error.message : String(error);
+  return { code: "internal_error", message, hint: undefined, exit: exitCode.failed };
+}
+
+/** `error[CODE]: what happened`, and a line with the hint when there is one. */
+export function failureLines({ code, message, hint }: Failure): string[] {
+  const lines = [`error[${printable(code)}]: ${printable(message)}`];
+  if (hint !== undefined) lines.push(`hint: ${printable(hint)}`);
+  return lines;
+}
+
+function exitOf(error: SynapseError): number {
+  // Understood, well-formed, and there is no authority for it: denied, as an agent would be.
+  if (error instanceof NoAuthorityError) return exitCode.denied;
+  return environmental.has(error.code) ? exitCode.failed : exitCode.invalid;
+}
+
+/** Commander's own words, in the form that all errors have here. */
+function usageFailure(error: CommanderError): Failure {
+  const [said = "", suggestion] = error.message.replace(/^error: /, "").split("\n");
+  const message = said.replace(/'([^']*)'/g, "`$1`").replace(/\.$/, "");
+  const meant = /\(Did you mean (?:one of )?(.+)\?\)/.exec(suggestion ?? "")?.[1];
+  const hint = meant === undefined ? "synapse --help lists the commands, and each has --help" : `did you mean ${meant}?`;
+  return { code: "usage", message, hint, exit: exitCode.invalid };
+}

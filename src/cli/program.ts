@@ -1,0 +1,42 @@
+import { Command } from "commander";
+import { addCommonOptions, commandKit } from "./command.js";
+import type { CliIo } from "./io.js";
+import type { Output } from "./output.js";
+import { addAuthorityCommands } from "./syntax-authority.js";
+import { addEvidenceCommands } from "./syntax-evidence.js";
+import { addWorkflowCommands } from "./syntax-workflow.js";
+import { packageVersion } from "./version.js";
+
+const exitCodes = `
+Exit codes:
+  0    done
+  1    a step failed, or an internal error
+  2    usage or invalid input
+  3    denied, or stopped until a person decides
+  130  interrupted`;
+
+/** The whole syntax; nothing is run until it is parsed, and nothing in it writes past the given streams. */
+export function buildProgram(io: CliIo, out: Output, err: Output, ended: (exitCode: number) => void): Command {
+  const program = new Command("synapse")
+    .description("Runs workflows of AI agents: every step under a capability, every decision recorded before it acts.")
+    .version(packageVersion(), "-V, --version", "print the version")
+    .helpOption("-h, --help", "show what can be said here")
+    .exitOverride()
+    .configureOutput({
+      writeOut: (text) => out.write(text),
+      writeErr: (text) => err.write(text),
+      // Errors are told by `failure.ts`, all in one form.
+      outputError: () => undefined,
+      getOutHelpWidth: () => 100,
+      getErrHelpWidth: () => 100,
+    })
+    // So that `--reason --json` is a reason: options before a command are ours, those behind it are its own.
+    .enablePositionalOptions()
+    .addHelpText("after", exitCodes);
+  addCommonOptions(program);
+  const kit = commandKit(program, io, { out, err }, ended);
+  addWorkflowCommands(program, kit);
+  addAuthorityCommands(program, kit);
+  addEvidenceCommands(program, kit);
+  return program;
+}

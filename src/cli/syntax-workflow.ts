@@ -1,0 +1,50 @@
+import type { Command } from "commander";
+import { actor, agentId, jsonObject, nameAndValue, notEmpty, wholeNumber } from "./arguments.js";
+import type { CommandKit } from "./command.js";
+
+/** Commands about what is to be done: `init`, `plan`, `run`, `check`, `policy apply`. */
+export function addWorkflowCommands(program: Command, kit: CommandKit): void {
+  program.commandsGroup("Workflows:");
+  kit.attach(
+    program.command("init").description("make a database, a policy and a workflow to start from; overwrites nothing"),
+    () => import("./commands/init.js"),
+  );
+  kit.attach(
+    workflowCommand(program, "run")
+      .description("run a workflow")
+      .option("--seed <n>", "whole number that everything random in it follows from", wholeNumber(Number.MIN_SAFE_INTEGER))
+      .option("--concurrency <n>", "how many steps run at a time", wholeNumber(1)),
+    () => import("./commands/run.js"),
+  );
+  kit.attach(
+    workflowCommand(program, "plan").description("show what would be decided for each step now; runs nothing"),
+    () => import("./commands/plan.js"),
+  );
+  kit.attach(
+    program
+      .command("check")
+      .description("ask whether an agent may do something; recorded, exit code 3 when not")
+      .requiredOption("--agent <id>", "who would do it", agentId)
+      .requiredOption("--capability <capability>", "what it would do, for example fs:read:/srv/a.txt", notEmpty)
+      .option("--scope <resource>", "narrows the question to a part of the capability", notEmpty)
+      .option("--params <json>", "parameters that constraints look at", jsonObject),
+    () => import("./commands/check.js"),
+  );
+  const policy = program.command("policy").description("policy files");
+  kit.attach(
+    policy
+      .command("apply")
+      .description("bring contracts and bindings in line with a policy file")
+      .argument("<file>", "the policy")
+      .option("--by <who>", "who does this; default the user's name", actor),
+    () => import("./commands/policy-apply.js"),
+  );
+}
+
+function workflowCommand(program: Command, name: string): Command {
+  return program
+    .command(name)
+    .argument("<workflow>", "the workflow file")
+    .option("--policy <file>", "a policy to use with it")
+    .option("--input <name=value>", "a value for an input; may be given many times", nameAndValue);
+}

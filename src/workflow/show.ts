@@ -1,0 +1,83 @@
+import { type AuditMechanism, ledgerOf } from "../core/audit.js";
+import type { RunView } from "../core/store.js";
+import type { AuditEvent } from "../model/event.js";
+import { isJsonObject, type JsonValue } from "../model/json.js";
+import type { StepReport, StepStatus } from "./report.js";
+
+/** A run and its steps, as the log tells it. */
+export interface RunDetails extends RunView {
+  readonly result_digest: string | null;
+  readonly steps: readonly (StepReport & { readonly agent_id: string | null; readonly capability: string | null })[];
+}
+
+interface Parts {
+  readonly audit: AuditMechanism;
+}
+
+/** Runs, newest first. */
+export function listRuns({ audit }: Parts, limit = 100): RunView[] {
+  return ledgerOf(audit).driver.runs(limit);
+}
+
+/** One run with all its steps, those that did not start included; undefined when there is no such run. */
+export function showRun({ audit }: Parts, runId: string): RunDetails | undefined {
+  const { driver } = ledgerOf(audit);
+  const run = driver.run(runId);
+  if (run === undefined) return undefined;
+  const events = driver.readEvents({ runId });
+  const read = (ref: JsonValue | undefined): JsonValue | undefined => {
+    const blob = typeof ref === "string" ? driver.blob(ref) : undefined;
+    return blob === undefined ? undefined : (JSON.parse(Buffer.from(blob.bytes).toString("utf8")) as JsonValue);
+  };
+  const seen = new Map<string, AuditEvent[]>();
+  for (const event of events) {
+    const id = event["step_id"];
+    if (typeof id === "string") seen.set(id, [...(seen.get(id) ?? []), event]);
+  }
+  const report = read(events.find((event) => "report_commitment" in event)?.["report_commitment"]);
+  const reported = isJsonObject(report) ? (report["steps"] as unknown as StepReport[]) : undefined;
+  const ids = reported?.map((step) => step.step_id) ?? definedSteps(read(events[0]?.["definition_commitment"]));
+  return {
+    ...run,
+    result_digest: isJsonObject(report) ? String(report["result_digest"]) : null,
+    steps: [...new Set([...ids, ...seen.keys()])].map((id) => {
+      const own = seen.get(id) ?? [];
+      const last = own.at(-1);
+      return {
+        ...(reported?.find((step) => step.step_id === id) ?? fromEvents(id, own)),
+        agent_id: last === undefined ? null : String(last["agent_id"]),
+        capability: last === undefined ? null : String(last["capability"]),
+      };
+    }),
+  };
+}
+
+function definedSteps(definition: JsonValue | undefined): string[] {
+  const steps = isJsonObject(definition) ? definition["steps"] : undefined;
+  return Array.isArray(steps) ? (steps as { readonly id: string }[]).map((step) => step.id) : [];
+}
+
+/** For a run that has not ended, or whose report was erased: what the step's last decisive event says. */
+function fromEvents(id: string, events: readonly AuditEvent[]): StepReport {
+  const last = events.findLast((event) => event.event.startsWith("step_"));
+  const text = (key: string): string | null => (typeof last?.[key] === "string" ? last[key] : null);
+  const report = (status: StepStatus, reason: string | null): StepReport => ({
+    step_id: id,
+    status,
+    reason,
+    binding_id: text("binding_id"),
+    output_digest: null,
+  });
+  switch (last?.event) {
+    case "step_execution_denied":
+      return report("denied", text("reason"));
+    case "step_execution_completed":
+      if (last["result"] === "success") return report("completed", null);
+      return report(last["code"] === "cancelled" ? "cancelled" : "failed", text("code"));
+    case "step_execution_authorized":
+      // Begun and not ended: it may be running in a process that lives, so nothing more is known yet.
+      return report("pending", null);
+    default:
+      return report("pending", null);
+  }
+}
