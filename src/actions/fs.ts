@@ -15,7 +15,12 @@ interface WriteParams extends PathParams {
 }
 
 const path = { type: "string", minLength: 1 };
-const pathOnly: JsonObject = { type: "object", properties: { path }, required: ["path"], additionalProperties: false };
+const pathOnly: JsonObject = {
+  type: "object",
+  properties: { path },
+  required: ["path"],
+  additionalProperties: false,
+};
 const pathAndContent: JsonObject = {
   type: "object",
   properties: { path, content: { anyOf: [{ type: "string" }, bytesSchema] } },

@@ -13,5 +13,5 @@ export const builtinActions = Object.freeze({
 });
 
 export const allBuiltinActions: readonly Action[] = Object.freeze(
-  Object.values(builtinActions).flatMap((domain) => Object.values(domain) as Action[]),
+  Object.values(builtinActions).flatMap((domain): Action[] => Object.values(domain)),
 );

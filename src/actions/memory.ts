@@ -26,7 +26,12 @@ export const memoryActions = Object.freeze({
   /** `{key, value}` gives `{stored: true}`. */
   set: defineAction<SetParams>({
     name: "memory.set",
-    params: { type: "object", properties: { key, value: true }, required: ["key", "value"], additionalProperties: false },
+    params: {
+      type: "object",
+      properties: { key, value: true },
+      required: ["key", "value"],
+      additionalProperties: false,
+    },
     requires: (params) => capability("memory", "write", params.key),
     idempotent: true,
     replayable: true,

@@ -19,12 +19,16 @@ export function wholeNumber(min: number): (text: string) => number {
 
 export function agentId(text: string): string {
   if (isIdentifier(text)) return text;
-  throw new InvalidArgumentError("an agent id begins with a letter or digit and holds only those and . _ @ : -");
+  throw new InvalidArgumentError(
+    "an agent id begins with a letter or digit and holds only those and . _ @ : -",
+  );
 }
 
 export function agentGlob(text: string): string {
   if (isAgentGlob(text)) return text;
-  throw new InvalidArgumentError("it must be an agent id, or a pattern of ids in which * stands for anything");
+  throw new InvalidArgumentError(
+    "it must be an agent id, or a pattern of ids in which * stands for anything",
+  );
 }
 
 /** Who does it, as it will stand in the log. */
@@ -43,14 +47,19 @@ export function jsonObject(text: string): JsonObject {
   try {
     value = JSON.parse(text) as JsonValue;
   } catch (error) {
-    throw new InvalidArgumentError(`it is not JSON: ${error instanceof Error ? error.message : String(error)}`);
+    throw new InvalidArgumentError(
+      `it is not JSON: ${error instanceof Error ? error.message : String(error)}`,
+    );
   }
   if (isJsonObject(value)) return value;
   throw new InvalidArgumentError('it must be a JSON object, such as {"max_uses": 3}');
 }
 
 /** One `name=value` more; what the value may be is for the workflow to say. */
-export function nameAndValue(text: string, before: ReadonlyMap<string, string> = new Map()): ReadonlyMap<string, string> {
+export function nameAndValue(
+  text: string,
+  before: ReadonlyMap<string, string> = new Map(),
+): ReadonlyMap<string, string> {
   const at = text.indexOf("=");
   if (at < 1) throw new InvalidArgumentError("it must be name=value");
   const name = text.slice(0, at);

@@ -1,4 +1,4 @@
-import { Command } from "commander";
+import type { Command } from "commander";
 import { type CommandContext, type CommonOptions, commandContext } from "./context.js";
 import type { CliIo } from "./io.js";
 import type { Output } from "./output.js";
@@ -35,7 +35,7 @@ export function commandKit(
     attach(command, load) {
       addCommonOptions(command).action(async () => {
         const { execute } = await load();
-        const options = { ...root.opts<CommonOptions>(), ...command.opts() } as Parameters<typeof execute>[2];
+        const options = { ...root.opts<CommonOptions>(), ...command.opts() };
         const context = commandContext(io, streams.out, streams.err, options);
         ended(await execute(context, command.args, options));
       });

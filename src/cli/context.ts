@@ -36,7 +36,8 @@ const defaultDatabase = ".synapse/synapse.db";
 
 export function commandContext(io: CliIo, out: Output, err: Output, options: CommonOptions): CommandContext {
   const fromEnvironment = io.env["SYNAPSE_DB"];
-  const inherited = fromEnvironment === undefined || fromEnvironment === "" ? defaultDatabase : fromEnvironment;
+  const inherited =
+    fromEnvironment === undefined || fromEnvironment === "" ? defaultDatabase : fromEnvironment;
   const databaseName = options.db ?? inherited;
   return Object.freeze({
     out,
@@ -61,7 +62,11 @@ export function commandContext(io: CliIo, out: Output, err: Output, options: Com
  */
 export async function withPipeline<T>(
   context: CommandContext,
-  options: { readonly create: boolean; readonly database?: string; readonly protectedFiles?: readonly string[] },
+  options: {
+    readonly create: boolean;
+    readonly database?: string;
+    readonly protectedFiles?: readonly string[];
+  },
   body: (pipeline: Pipeline) => Promise<T>,
 ): Promise<T> {
   const pipeline = await createPipeline({

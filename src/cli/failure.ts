@@ -46,6 +46,7 @@ function usageFailure(error: CommanderError): Failure {
   const [said = "", suggestion] = error.message.replace(/^error: /, "").split("\n");
   const message = said.replace(/'([^']*)'/g, "`$1`").replace(/\.$/, "");
   const meant = /\(Did you mean (?:one of )?(.+)\?\)/.exec(suggestion ?? "")?.[1];
-  const hint = meant === undefined ? "synapse --help lists the commands, and each has --help" : `did you mean ${meant}?`;
+  const hint =
+    meant === undefined ? "synapse --help lists the commands, and each has --help" : `did you mean ${meant}?`;
   return { code: "usage", message, hint, exit: exitCode.invalid };
 }

@@ -16,9 +16,16 @@ Exit codes:
   130  interrupted`;
 
 /** The whole syntax; nothing is run until it is parsed, and nothing in it writes past the given streams. */
-export function buildProgram(io: CliIo, out: Output, err: Output, ended: (exitCode: number) => void): Command {
+export function buildProgram(
+  io: CliIo,
+  out: Output,
+  err: Output,
+  ended: (exitCode: number) => void,
+): Command {
   const program = new Command("synapse")
-    .description("Runs workflows of AI agents: every step under a capability, every decision recorded before it acts.")
+    .description(
+      "Runs workflows of AI agents: every step under a capability, every decision recorded before it acts.",
+    )
     .version(packageVersion(), "-V, --version", "print the version")
     .helpOption("-h, --help", "show what can be said here")
     .exitOverride()

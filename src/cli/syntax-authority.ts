@@ -32,8 +32,14 @@ export function addAuthorityCommands(program: Command, kit: CommandKit): void {
   kit.attach(
     grantOptions(program.command("bind").requiredOption("--agent <id>", "who may act on it", agentId))
       .description("bind a capability to an agent, under a contract or another binding")
-      .option("--contract <id>", "the contract to put to work; default the narrowest that covers it", notEmpty)
-      .addOption(new Option("--parent <id>", "the binding to delegate from").conflicts("contract").argParser(notEmpty))
+      .option(
+        "--contract <id>",
+        "the contract to put to work; default the narrowest that covers it",
+        notEmpty,
+      )
+      .addOption(
+        new Option("--parent <id>", "the binding to delegate from").conflicts("contract").argParser(notEmpty),
+      )
       .requiredOption("--by <who>", who, actor),
     () => import("./commands/bind.js"),
   );
@@ -53,15 +59,20 @@ export function addAuthorityCommands(program: Command, kit: CommandKit): void {
       .option("--all", "revoked and expired ones too"),
     () => import("./commands/bindings.js"),
   );
-  kit.attach(suspension(program, "suspend", "deny an agent everything, and stop what it runs"), () =>
-    import("./commands/suspend.js"),
+  kit.attach(
+    suspension(program, "suspend", "deny an agent everything, and stop what it runs"),
+    () => import("./commands/suspend.js"),
   );
   kit.attach(suspension(program, "unsuspend", "end a suspension"), () => import("./commands/unsuspend.js"));
 }
 
 function grantOptions(command: Command): Command {
   return command
-    .requiredOption("--capability <capability>", "domain:action[:resource], for example 'fs:read:/srv/**'", notEmpty)
+    .requiredOption(
+      "--capability <capability>",
+      "domain:action[:resource], for example 'fs:read:/srv/**'",
+      notEmpty,
+    )
     .option("--scope <resource>", "narrows the capability's resource", notEmpty)
     .option("--expires <when>", "RFC 3339 date and time, or a duration from now such as 12h", notEmpty)
     .option("--constraints <json>", 'limits, for example {"max_uses": 3}', jsonObject)

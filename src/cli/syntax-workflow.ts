@@ -6,18 +6,26 @@ import type { CommandKit } from "./command.js";
 export function addWorkflowCommands(program: Command, kit: CommandKit): void {
   program.commandsGroup("Workflows:");
   kit.attach(
-    program.command("init").description("make a database, a policy and a workflow to start from; overwrites nothing"),
+    program
+      .command("init")
+      .description("make a database, a policy and a workflow to start from; overwrites nothing"),
     () => import("./commands/init.js"),
   );
   kit.attach(
     workflowCommand(program, "run")
       .description("run a workflow")
-      .option("--seed <n>", "whole number that everything random in it follows from", wholeNumber(Number.MIN_SAFE_INTEGER))
+      .option(
+        "--seed <n>",
+        "whole number that everything random in it follows from",
+        wholeNumber(Number.MIN_SAFE_INTEGER),
+      )
       .option("--concurrency <n>", "how many steps run at a time", wholeNumber(1)),
     () => import("./commands/run.js"),
   );
   kit.attach(
-    workflowCommand(program, "plan").description("show what would be decided for each step now; runs nothing"),
+    workflowCommand(program, "plan").description(
+      "show what would be decided for each step now; runs nothing",
+    ),
     () => import("./commands/plan.js"),
   );
   kit.attach(
@@ -25,7 +33,11 @@ export function addWorkflowCommands(program: Command, kit: CommandKit): void {
       .command("check")
       .description("ask whether an agent may do something; recorded, exit code 3 when not")
       .requiredOption("--agent <id>", "who would do it", agentId)
-      .requiredOption("--capability <capability>", "what it would do, for example fs:read:/srv/a.txt", notEmpty)
+      .requiredOption(
+        "--capability <capability>",
+        "what it would do, for example fs:read:/srv/a.txt",
+        notEmpty,
+      )
       .option("--scope <resource>", "narrows the question to a part of the capability", notEmpty)
       .option("--params <json>", "parameters that constraints look at", jsonObject),
     () => import("./commands/check.js"),

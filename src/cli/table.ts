@@ -5,7 +5,10 @@ import { printable } from "./printable.js";
 export type Cell = string | { readonly text: string; readonly paint: Paint };
 
 /** Lines of columns that begin under each other. The last column is as long as it wants to be. */
-export function alignedLines(rows: readonly (readonly Cell[])[], widthsMin: readonly number[] = []): string[] {
+export function alignedLines(
+  rows: readonly (readonly Cell[])[],
+  widthsMin: readonly number[] = [],
+): string[] {
   const widths: number[] = [...widthsMin];
   for (const row of rows) {
     row.forEach((cell, index) => {
@@ -25,7 +28,11 @@ export function alignedLines(rows: readonly (readonly Cell[])[], widthsMin: read
 }
 
 /** A table with a heading. */
-export function table(headings: readonly string[], rows: readonly (readonly Cell[])[], heading: Paint): string[] {
+export function table(
+  headings: readonly string[],
+  rows: readonly (readonly Cell[])[],
+  heading: Paint,
+): string[] {
   return alignedLines([headings.map((text) => ({ text, paint: heading })), ...rows]);
 }
 
@@ -34,9 +41,12 @@ export function widthOf(text: string): number {
   let width = 0;
   for (const character of text) {
     if (/\p{M}/u.test(character)) continue;
-    width += /[\p{Script=Han}\p{Script=Hiragana}\p{Script=Katakana}\p{Script=Hangul}\p{Emoji_Presentation}\uff01-\uff60]/u.test(character)
-      ? 2
-      : 1;
+    width +=
+      /[\p{Script=Han}\p{Script=Hiragana}\p{Script=Katakana}\p{Script=Hangul}\p{Emoji_Presentation}\uff01-\uff60]/u.test(
+        character,
+      )
+        ? 2
+        : 1;
   }
   return width;
 }

@@ -39,6 +39,9 @@ export interface OpenAction {
   readonly run: (params: JsonObject, handles: Handles, env: Environment) => unknown;
 }
 
+// Captured at import: a `freeze` that is patched afterwards would be handed the inside of every new action.
+const { freeze } = Object;
+
 let open: (action: Action) => OpenAction;
 let isAction: (value: unknown) => value is Action;
 
@@ -52,12 +55,16 @@ export class Action {
   readonly replayable: boolean;
   readonly #inside: OpenAction;
 
-  constructor(name: string, options: { readonly idempotent: boolean; readonly replayable: boolean }, inside: OpenAction) {
+  constructor(
+    name: string,
+    options: { readonly idempotent: boolean; readonly replayable: boolean },
+    inside: OpenAction,
+  ) {
     this.name = name;
     this.idempotent = options.idempotent;
     this.replayable = options.replayable;
     this.#inside = inside;
-    Object.freeze(this);
+    freeze(this);
   }
 
   static {
@@ -79,7 +86,8 @@ const namePattern = /^[A-Za-z][A-Za-z0-9_-]*(\.[A-Za-z0-9_-]+)*$/;
  */
 export function defineAction<P extends JsonObject = JsonObject>(definition: ActionDefinition<P>): Action {
   const { name, params, prepare, requires, idempotent = false, replayable = false, run } = definition;
-  if (typeof name !== "string" || !namePattern.test(name)) throw new TypeError(`\`${name}\` is not an action name`);
+  if (typeof name !== "string" || !namePattern.test(name))
+    throw new TypeError(`\`${name}\` is not an action name`);
   if (typeof run !== "function") throw new TypeError(`action \`${name}\` has no \`run\` function`);
   if (typeof requires !== "function") {
     throw new TypeError(`action \`${name}\` has no \`requires\` function: every action needs a capability`);
@@ -87,7 +95,7 @@ export function defineAction<P extends JsonObject = JsonObject>(definition: Acti
   return new Action(
     name,
     { idempotent, replayable },
-    Object.freeze({
+    freeze({
       paramsCheck: params === undefined ? undefined : compileParams(params as JsonValue),
       prepare: prepare as OpenAction["prepare"],
       requires: requires as OpenAction["requires"],
@@ -107,7 +115,8 @@ export class ActionRegistry {
   /** @throws TypeError for what `defineAction` did not make, and for a name that is taken. */
   register(action: Action): void {
     if (!isAction(action)) throw new TypeError("only what defineAction made can be registered");
-    if (this.#actions.has(action.name)) throw new TypeError(`an action named \`${action.name}\` is registered already`);
+    if (this.#actions.has(action.name))
+      throw new TypeError(`an action named \`${action.name}\` is registered already`);
     this.#actions.set(action.name, action);
   }
 
@@ -125,7 +134,10 @@ export function prepareParams(action: Action, params: JsonObject, preparation: P
   const { prepare, paramsCheck } = open(action);
   const wrong = paramsCheck?.(params);
   if (wrong !== undefined) {
-    throw new InvalidContextError("actionParams", `the parameters of \`${action.name}\` do not fit: ${wrong}`);
+    throw new InvalidContextError(
+      "actionParams",
+      `the parameters of \`${action.name}\` do not fit: ${wrong}`,
+    );
   }
   return prepare === undefined ? params : prepare(params, preparation);
 }

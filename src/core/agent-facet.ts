@@ -11,19 +11,31 @@ export interface AgentFacet {
    * As the executor's, for this agent's contexts only. Explanations are redacted.
    * @throws TypeError for a context of another agent.
    */
-  executeStep(context: SecureExecutionContext, options?: Pick<StepOptions, "signal" | "deadlineMs">): Promise<ExecutionResult>;
+  executeStep(
+    context: SecureExecutionContext,
+    options?: Pick<StepOptions, "signal" | "deadlineMs">,
+  ): Promise<ExecutionResult>;
   /** Whether this agent may do something now; why not is for the operator, in the log. */
   may(request: Omit<CheckRequest, "agentId">): Promise<{ readonly allowed: boolean }>;
 }
 
-export function agentFacet(agentId: string, executor: SecureWorkflowExecutor, enforcer: PermissionEnforcer): AgentFacet {
+export function agentFacet(
+  agentId: string,
+  executor: SecureWorkflowExecutor,
+  enforcer: PermissionEnforcer,
+): AgentFacet {
   return Object.freeze({
     agentId,
-    async executeStep(context: SecureExecutionContext, options: Pick<StepOptions, "signal" | "deadlineMs"> = {}) {
+    async executeStep(
+      context: SecureExecutionContext,
+      options: Pick<StepOptions, "signal" | "deadlineMs"> = {},
+    ) {
       if (context.agentId !== agentId) throw new TypeError(`this facet is agent \`${agentId}\`'s`);
       const { signal, deadlineMs } = options;
       const result = await executor.executeStep(context, { signal, deadlineMs });
-      return result.status === "denied" ? Object.freeze({ ...result, explanation: redactedExplanation(result.reason) }) : result;
+      return result.status === "denied"
+        ? Object.freeze({ ...result, explanation: redactedExplanation(result.reason) })
+        : result;
     },
     async may(request: Omit<CheckRequest, "agentId">) {
       const { allowed } = await enforcer.enforce({ ...request, agentId });

@@ -18,7 +18,11 @@ const reserved = ["event", "id", "seq", "timestamp", "protocol_version"];
 export class AuditMechanism {
   readonly #ledger: Ledger;
 
-  constructor(options: { readonly store: Store; readonly clock?: Clock | undefined; readonly ids?: IdSource | undefined }) {
+  constructor(options: {
+    readonly store: Store;
+    readonly clock?: Clock | undefined;
+    readonly ids?: IdSource | undefined;
+  }) {
     const { store, clock = systemClock, ids = systemIds } = options;
     this.#ledger = new Ledger(driverOf(store), clock, ids);
     Object.freeze(this);

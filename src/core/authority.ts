@@ -59,7 +59,8 @@ export function checkRequest(request: ContractRequest | BindingRequest): Checked
   const scope = request.scope === undefined ? undefined : parseScope(capability, request.scope);
   const constraints = parseConstraints(request.constraints ?? {}, capability);
   if ("agentId" in request) {
-    if (!isIdentifier(request.agentId)) throw new TypeError(`\`${String(request.agentId)}\` is not an agent id`);
+    if (!isIdentifier(request.agentId))
+      throw new TypeError(`\`${String(request.agentId)}\` is not an agent id`);
     checkActor("createdBy", request.createdBy);
     if (request.contractId !== undefined && request.parentId !== undefined) {
       throw new TypeError("a binding has a contract or a parent, not both");
@@ -143,7 +144,9 @@ function common(
     capability: capability.text,
     ...(scope === undefined || request.scope === undefined ? {} : { scope: request.scope }),
     constraints: constraints as unknown as JsonObject,
-    ...(request.expiresAt === undefined ? {} : { expires_at: formatInstant(parseExpiry(request.expiresAt, at)) }),
+    ...(request.expiresAt === undefined
+      ? {}
+      : { expires_at: formatInstant(parseExpiry(request.expiresAt, at)) }),
     delegable: request.delegable === true,
   };
 }
@@ -194,7 +197,8 @@ function unfit(
   if (contract.expiresAt !== undefined && at >= contract.expiresAt) return "it has expired";
   if (!matchesAgents(contract.issuedTo, agentId)) return `it is issued to \`${contract.issuedTo}\``;
   if (!covers(contract.capability, capability)) return `\`${contract.capability.text}\` does not cover it`;
-  if (contract.scope !== undefined && !covers(contract.scope, wanted)) return `its scope \`${contract.scope.text}\` does not cover it`;
+  if (contract.scope !== undefined && !covers(contract.scope, wanted))
+    return `its scope \`${contract.scope.text}\` does not cover it`;
   return undefined;
 }
 
@@ -207,22 +211,28 @@ function parentFor(tx: Tx, parentId: string, capability: Capability, wanted: Cap
   const rigid = parent.chain.find((link) => !link.delegable);
   if (rigid !== undefined) throw refuse(`${rigid.kind} \`${rigid.id}\` is not delegable`);
   if (parent.chain.length >= chainLengthMax) throw refuse(`its chain has ${chainLengthMax} links already`);
-  if (!covers(parent.capability, capability)) throw refuse(`\`${parent.capability.text}\` does not cover \`${capability.text}\``);
-  if (!parent.gates.every((gate) => covers(gate, wanted))) throw refuse(`\`${wanted.text}\` is outside its scope`);
+  if (!covers(parent.capability, capability))
+    throw refuse(`\`${parent.capability.text}\` does not cover \`${capability.text}\``);
+  if (!parent.gates.every((gate) => covers(gate, wanted)))
+    throw refuse(`\`${wanted.text}\` is outside its scope`);
   return parent;
 }
 
 function isNarrower(a: ContractRecord, b: ContractRecord): boolean {
   const [wide, narrow] = [covers(a.capability, b.capability), covers(b.capability, a.capability)];
   if (wide !== narrow) return narrow;
-  if (a.capability.wildcards !== b.capability.wildcards) return a.capability.wildcards < b.capability.wildcards;
+  if (a.capability.wildcards !== b.capability.wildcards)
+    return a.capability.wildcards < b.capability.wildcards;
   return a.createdSeq < b.createdSeq;
 }
 
 /** Two constraints widen instead of narrowing; neither may be gained by delegation (A2, H6). */
 function checkConfinement(above: LinkRecord, capability: Capability, constraints: Constraints): void {
   const chain = above.kind === "binding" ? above.chain : [above];
-  if (capability.domain === "os" && ![constraints, ...chain.map((link) => link.constraints)].some(confinesProcess)) {
+  if (
+    capability.domain === "os" &&
+    ![constraints, ...chain.map((link) => link.constraints)].some(confinesProcess)
+  ) {
     throw new InvalidConstraintError(
       "params",
       `a binding to \`${capability.text}\` must say which arguments the program may get`,
@@ -231,7 +241,10 @@ function checkConfinement(above: LinkRecord, capability: Capability, constraints
   }
   if (above.kind === "binding" && constraints.allow_private !== undefined) {
     if (!chain.some((link) => link.constraints.allow_private !== undefined)) {
-      throw new InvalidConstraintError("allow_private", "a delegated binding cannot allow private addresses that its parent does not");
+      throw new InvalidConstraintError(
+        "allow_private",
+        "a delegated binding cannot allow private addresses that its parent does not",
+      );
     }
   }
 }

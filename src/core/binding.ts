@@ -36,7 +36,10 @@ export class BindingManager {
    *
    * @returns false when there was nothing to revoke: no such binding, or revoked already.
    */
-  async unbind(bindingId: string, options: { readonly revokedBy?: string; readonly reason?: string } = {}): Promise<boolean> {
+  async unbind(
+    bindingId: string,
+    options: { readonly revokedBy?: string; readonly reason?: string } = {},
+  ): Promise<boolean> {
     const { revokedBy = "unknown", reason } = options;
     checkActor("revokedBy", revokedBy);
     return this.#ledger.submit("admin", (tx) => {
@@ -46,7 +49,10 @@ export class BindingManager {
   }
 
   /** The agent's bindings that are in force, oldest first; with `all`, revoked and expired ones too. */
-  async getBindings(agentId: string, options: { readonly all?: boolean } = {}): Promise<AgentCapabilityBinding[]> {
+  async getBindings(
+    agentId: string,
+    options: { readonly all?: boolean } = {},
+  ): Promise<AgentCapabilityBinding[]> {
     this.#ledger.refresh();
     const now = this.#ledger.now();
     return this.#ledger.state

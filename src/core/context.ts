@@ -39,6 +39,9 @@ export type StepIdentity = Pick<
   | "executionSeed"
 >;
 
+// Captured at import: with a patched `freeze` a context could change between its decision and its action.
+const { freeze, getOwnPropertyDescriptor } = Object;
+
 let isContext: (value: unknown) => value is SecureExecutionContext;
 
 /**
@@ -62,7 +65,8 @@ export class SecureExecutionContext {
 
   /** @throws InvalidContextError naming the field that is missing or malformed. */
   constructor(fields: ContextFields) {
-    if (typeof fields !== "object" || fields === null) throw new InvalidContextError("$", "a context is made from an object");
+    if (typeof fields !== "object" || fields === null)
+      throw new InvalidContextError("$", "a context is made from an object");
     const {
       workflowId,
       stepId,
@@ -81,16 +85,21 @@ export class SecureExecutionContext {
     this.workflowId = identifier("workflowId", workflowId);
     this.stepId = identifier("stepId", stepId);
     this.agentId = identifier("agentId", agentId);
-    this.capabilityScope = capabilityScope === undefined ? undefined : text("capabilityScope", capabilityScope, 2_048);
+    this.capabilityScope =
+      capabilityScope === undefined ? undefined : text("capabilityScope", capabilityScope, 2_048);
     this.auditReference = text("auditReference", auditReference, 1_024);
     this.createdAt = instant(createdAt);
     if (!isGenuineAction(action)) {
-      throw new InvalidContextError("action", "`action` is not an action", "make it with defineAction, or take one of builtinActions");
+      throw new InvalidContextError(
+        "action",
+        "`action` is not an action",
+        "make it with defineAction, or take one of builtinActions",
+      );
     }
     this.action = action;
     this.actionParams = plain(actionParams);
     this.executionSeed = seed(executionSeed);
-    Object.freeze(this);
+    freeze(this);
   }
 
   static {
@@ -109,7 +118,8 @@ export const isGenuineContext = (value: unknown): value is SecureExecutionContex
 export function identityOfMalformed(value: unknown): StepIdentity {
   const read = (key: string, fits: (text: string) => boolean): string | undefined => {
     try {
-      const descriptor = typeof value === "object" && value !== null ? Object.getOwnPropertyDescriptor(value, key) : undefined;
+      const descriptor =
+        typeof value === "object" && value !== null ? getOwnPropertyDescriptor(value, key) : undefined;
       const member: unknown = descriptor?.value;
       return typeof member === "string" && member.isWellFormed() && fits(member) ? member : undefined;
     } catch {
@@ -136,7 +146,10 @@ function text(field: string, value: unknown, most: number): string {
     throw new InvalidContextError(field, `a context needs \`${field}\``);
   }
   if (typeof value !== "string" || value.length > most || !value.isWellFormed()) {
-    throw new InvalidContextError(field, `\`${field}\` must be well-formed text of at most ${most} characters`);
+    throw new InvalidContextError(
+      field,
+      `\`${field}\` must be well-formed text of at most ${most} characters`,
+    );
   }
   return value;
 }
@@ -159,7 +172,10 @@ function instant(value: unknown): string {
   try {
     return formatInstant(parseInstant(given));
   } catch (error) {
-    throw new InvalidContextError("createdAt", `\`createdAt\` is not an RFC 3339 time: ${(error as Error).message}`);
+    throw new InvalidContextError(
+      "createdAt",
+      `\`createdAt\` is not an RFC 3339 time: ${(error as Error).message}`,
+    );
   }
 }
 
@@ -168,8 +184,9 @@ function plain(value: unknown): JsonObject {
     const copied = copyJson(value ?? {});
     if (isJsonObject(copied)) return copied;
   } catch (error) {
-    if (!(error instanceof InvalidDataError)) throw error;
-    throw new InvalidContextError("actionParams", `\`actionParams\` is not plain data: ${error.message}`);
+    // A proxy may throw whatever it likes while it is read.
+    const why = error instanceof InvalidDataError ? error.message : "it cannot be read";
+    throw new InvalidContextError("actionParams", `\`actionParams\` is not plain data: ${why}`);
   }
   throw new InvalidContextError("actionParams", "`actionParams` must be an object");
 }

@@ -1,4 +1,10 @@
-import { type Capability, covers, parseCapability, parseRequirement, parseScope } from "../model/capability/index.js";
+import {
+  type Capability,
+  covers,
+  parseCapability,
+  parseRequirement,
+  parseScope,
+} from "../model/capability/index.js";
 import { copyJson } from "../model/copy-json.js";
 import { decide, type Decision, type DecisionRequest } from "../model/decide.js";
 import type { DenialReason } from "../model/denial.js";
@@ -39,7 +45,8 @@ export function demandForAction(
     const texts: readonly unknown[] = Array.isArray(required) ? required : [required];
     const requirements = texts.map(concrete);
     const first = concrete(context.requiredCapability);
-    const ceiling = context.capabilityScope === undefined ? [first] : [first, parseScope(first, context.capabilityScope)];
+    const ceiling =
+      context.capabilityScope === undefined ? [first] : [first, parseScope(first, context.capabilityScope)];
     refuseOutside(ceilings, requirements);
     return { params, requirements, ceiling };
   });
@@ -49,7 +56,10 @@ function refuseOutside(ceilings: readonly string[] | undefined, requirements: re
   const bounds = ceilings?.map(concrete);
   const stray = requirements.find((requirement) => bounds?.every((bound) => !covers(bound, requirement)));
   if (stray !== undefined) {
-    throw new Refusal("capability_mismatch", `the action requires \`${stray.text}\`, which the call did not name`);
+    throw new Refusal(
+      "capability_mismatch",
+      `the action requires \`${stray.text}\`, which the call did not name`,
+    );
   }
 }
 
@@ -68,7 +78,8 @@ export function demandForCheck(request: CheckRequest): Demand {
     stepId: isIdentifier(request.stepId) ? request.stepId : "check",
   };
   return understood(asked, () => {
-    if (!isIdentifier(request.agentId)) throw new InvalidContextError("agentId", `\`${String(request.agentId)}\` is not an agent id`);
+    if (!isIdentifier(request.agentId))
+      throw new InvalidContextError("agentId", `\`${String(request.agentId)}\` is not an agent id`);
     const requirement = concrete(request.capability);
     return {
       params: copyParams(request.params ?? {}),
@@ -116,9 +127,18 @@ function understood(asked: Asked, read: () => Understood): Demand {
   } catch (error) {
     // Hostile or malformed input is a denial with a record, never an exception (D4).
     const malformed = error instanceof InvalidContextError || error instanceof InvalidDataError;
-    const reason = error instanceof Refusal ? error.reason : malformed ? "invalid_context" : "invalid_capability";
+    const reason =
+      error instanceof Refusal ? error.reason : malformed ? "invalid_context" : "invalid_capability";
     const detail = error instanceof Error ? error.message : String(error);
-    return { agentId, workflowId, stepId, params: {}, requirements: [], ceiling: [], refusal: { reason, detail } };
+    return {
+      agentId,
+      workflowId,
+      stepId,
+      params: {},
+      requirements: [],
+      ceiling: [],
+      refusal: { reason, detail },
+    };
   }
 }
 
@@ -145,7 +165,8 @@ export function requiredCapabilityOf(action: Action, params: JsonObject, prepara
     const first: unknown = Array.isArray(required) ? required[0] : required;
     return typeof first === "string" && first !== "" ? first : action.name;
   } catch (error) {
-    if (error instanceof CapabilitySyntaxError) return error.input.toWellFormed().slice(0, 1_024) || action.name;
+    if (error instanceof CapabilitySyntaxError)
+      return error.input.toWellFormed().slice(0, 1_024) || action.name;
     return action.name;
   }
 }

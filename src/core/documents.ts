@@ -1,6 +1,7 @@
 import type { BindingRecord, ContractRecord } from "../model/authority.js";
 import { livenessRefusal } from "../model/chain.js";
 import type { Constraints } from "../model/constraint/index.js";
+import { textMember } from "../model/event.js";
 import { formatInstant } from "../model/time.js";
 
 /** Authority that exists in this system; immutable (specification, CapabilityContract; SEMANTICS A1). */
@@ -48,7 +49,7 @@ export function contractDocument(record: ContractRecord, now: number): Capabilit
     constraints: record.constraints,
     expiresAt: instantOf(record.expiresAt),
     issuedTo: record.issuedTo,
-    issuedBy: String(record.event["issued_by"]),
+    issuedBy: textMember(record.event, "issued_by"),
     createdAt: record.event.timestamp,
     delegable: record.delegable,
     isActive: record.revokedSeq === undefined && !(record.expiresAt !== undefined && now >= record.expiresAt),
@@ -69,7 +70,7 @@ export function bindingDocument(record: BindingRecord, now: number): AgentCapabi
     expiresAt: instantOf(record.expiresAt),
     // One that begins later is alive already: it only waits.
     isActive: dead === undefined || dead.reason === "binding_not_yet_valid",
-    createdBy: String(event["created_by"]),
+    createdBy: textMember(event, "created_by"),
     protocolVersion: event.protocol_version,
     contractId: typeof event["contract_id"] === "string" ? event["contract_id"] : undefined,
     parentId: typeof event["parent_id"] === "string" ? event["parent_id"] : undefined,

@@ -39,7 +39,13 @@ export class Effects implements EffectGate {
   #count = 0;
   #unrecorded: AuditUnavailableError | undefined;
 
-  constructor(step: RunningStep, ledger: Ledger, powers: readonly Power[], limits: EffectLimits, common: JsonObject) {
+  constructor(
+    step: RunningStep,
+    ledger: Ledger,
+    powers: readonly Power[],
+    limits: EffectLimits,
+    common: JsonObject,
+  ) {
     this.signal = step.signal;
     this.agentId = step.agentId;
     this.#step = step;
@@ -53,7 +59,10 @@ export class Effects implements EffectGate {
     return this.#count;
   }
 
-  async perform<T extends JsonValue | object>(use: EffectUse, body: (grant: EffectGrant) => Promise<T>): Promise<T> {
+  async perform<T extends JsonValue | object>(
+    use: EffectUse,
+    body: (grant: EffectGrant) => Promise<T>,
+  ): Promise<T> {
     const n = ++this.#count;
     const target = use.capabilities[0] ?? "";
     const members = { effect: use.kind, n, capability: target, capabilities: [...use.capabilities] };
@@ -86,7 +95,13 @@ export class Effects implements EffectGate {
   refuseLateResult(): void {
     const { stop } = this.#step;
     const detail = "the action returned after its step had ended";
-    this.#record({ event: "effect_denied", effect: "result", n: ++this.#count, reason: stop?.code ?? "abandoned", detail });
+    this.#record({
+      event: "effect_denied",
+      effect: "result",
+      n: ++this.#count,
+      reason: stop?.code ?? "abandoned",
+      detail,
+    });
   }
 
   #assertAlive(): void {
@@ -97,14 +112,21 @@ export class Effects implements EffectGate {
 
   #admit(use: EffectUse, n: number): readonly Power[] {
     if (n > this.#limits.effectsMax) {
-      throw new EffectDeniedError("too_many_effects", `a step may use its handles ${this.#limits.effectsMax} times`);
+      throw new EffectDeniedError(
+        "too_many_effects",
+        `a step may use its handles ${this.#limits.effectsMax} times`,
+      );
     }
-    if (use.capabilities.length === 0) throw new EffectDeniedError("outside_authority", `\`${use.kind}\` names no capability`);
+    if (use.capabilities.length === 0)
+      throw new EffectDeniedError("outside_authority", `\`${use.kind}\` names no capability`);
     return use.capabilities.map((text) => {
       const asked = parseCapability(text);
       const power = this.#powers.find((each) => covers(each.requirement, asked) && reaches(each, asked));
       if (power === undefined) {
-        throw new EffectDeniedError("outside_authority", `\`${asked.text}\` is not among what this step was authorised to do`);
+        throw new EffectDeniedError(
+          "outside_authority",
+          `\`${asked.text}\` is not among what this step was authorised to do`,
+        );
       }
       return power;
     });
@@ -117,13 +139,17 @@ export class Effects implements EffectGate {
         this.#assertAlive();
         const landed = parseCapability(text);
         if (powers.some((power) => reaches(power, landed))) return;
-        throw new EffectDeniedError("outside_authority", `it leads to \`${landed.text}\`, which this step may not reach`);
+        throw new EffectDeniedError(
+          "outside_authority",
+          `it leads to \`${landed.text}\`, which this step may not reach`,
+        );
       },
       withinBinding: (text) => {
         const wanted = parseCapability(text);
         return powers.some((power) => withinChain(power.binding, wanted));
       },
-      agentHolds: (text) => holds(this.agentId, parseCapability(text), this.#ledger.state, this.#ledger.now()),
+      agentHolds: (text) =>
+        holds(this.agentId, parseCapability(text), this.#ledger.state, this.#ledger.now()),
       allowPrivate: commonBlocks(chains.map((link) => link.constraints.allow_private)),
       bytesMax: this.#limits.bytesMax,
     };
@@ -135,7 +161,9 @@ export class Effects implements EffectGate {
       .submit(this.agentId, (tx) => tx.emit({ ...this.#common, ...members }))
       .catch((error: unknown) => {
         this.#unrecorded ??=
-          error instanceof AuditUnavailableError ? error : new AuditUnavailableError("an effect was not recorded", { cause: error });
+          error instanceof AuditUnavailableError
+            ? error
+            : new AuditUnavailableError("an effect was not recorded", { cause: error });
       });
   }
 }

@@ -79,7 +79,16 @@ export class RuntimeGuard {
    * @throws TypeError when `capabilityManager` or `audit` are of another pipeline; InvalidContextError.
    */
   async guard(request: GuardRequest): Promise<ExecutionResult & { readonly allowed: boolean }> {
-    const { action, actionParams, capabilities, capabilityScope, agentId, capabilityManager, audit, ...options } = request;
+    const {
+      action,
+      actionParams,
+      capabilities,
+      capabilityScope,
+      agentId,
+      capabilityManager,
+      audit,
+      ...options
+    } = request;
     assertOwn(this, capabilityManager, audit);
     const [requiredCapability, ...others] = [...capabilities];
     if (requiredCapability === undefined) {
@@ -112,6 +121,10 @@ export function assertOwn(guard: RuntimeGuard, manager: CapabilityManager, audit
 }
 
 /** For the executor: runs a step under its four events. `context` may be anything: what is none is denied. */
-export function guardStep(guard: RuntimeGuard, context: unknown, options: StepOptions): Promise<ExecutionResult> {
+export function guardStep(
+  guard: RuntimeGuard,
+  context: unknown,
+  options: StepOptions,
+): Promise<ExecutionResult> {
   return executeGuarded(openGuard(guard), { context, records: stepRecords, ceilings: undefined, options });
 }

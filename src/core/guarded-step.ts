@@ -86,7 +86,9 @@ async function authorize(
     return await ledger.submit(identity.agentId, (tx): Verdict => {
       tx.keep(params);
       const requestId =
-        records.requested === undefined ? tx.newId("req") : tx.emit({ ...common, event: records.requested, ...asked }).id;
+        records.requested === undefined
+          ? tx.newId("req")
+          : tx.emit({ ...common, event: records.requested, ...asked }).id;
       const about = {
         ...common,
         ...(records.requested === undefined ? asked : {}),
@@ -97,7 +99,12 @@ async function authorize(
       const decision = decideDemand(demand, tx.state, tx.at);
       if (!decision.allowed) {
         const explanation = demand.refusal?.detail ?? explain(decision, demand);
-        tx.emit({ ...about, event: records.denied, reason: decision.reason, explanation: explanation.slice(0, 4_000) });
+        tx.emit({
+          ...about,
+          event: records.denied,
+          reason: decision.reason,
+          explanation: explanation.slice(0, 4_000),
+        });
         return { allowed: false, result: denied(identity, decision.reason, explanation) };
       }
       tx.emit({ ...about, event: records.authorized, ...authorizedMembers(decision) });

@@ -203,7 +203,10 @@ export class Ledger {
         };
         const text = canonicalJson(event);
         if (Buffer.byteLength(text) > eventBytesMax) {
-          throw new InvalidDataError("$", `the event \`${body.event}\` is larger than ${eventBytesMax} bytes`);
+          throw new InvalidDataError(
+            "$",
+            `the event \`${body.event}\` is larger than ${eventBytesMax} bytes`,
+          );
         }
         events.push(event);
         tx.append(event, text, state.fold(event));

@@ -39,7 +39,10 @@ export interface FsHandle {
   write(path: string, content: string | JsonBytes): Promise<{ readonly bytes_written: number }>;
   /** Sorted by name, compared as UTF-8 bytes; names that are not UTF-8 are left out and counted. */
   list(path: string): Promise<{
-    readonly entries: readonly { readonly name: string; readonly type: "file" | "folder" | "symlink" | "other" }[];
+    readonly entries: readonly {
+      readonly name: string;
+      readonly type: "file" | "folder" | "symlink" | "other";
+    }[];
     readonly unreadable_names: number;
   }>;
   /** A file, a symlink itself, or an empty folder; never recurses. */

@@ -50,7 +50,11 @@ export type ExecutionStatus = ExecutionResult["status"];
 /** Whose result it is. */
 export type ResultIdentity = Common;
 
-export function completed(of: Common, bindings: readonly BindingRecord[], output: JsonValue): ExecutionResult {
+export function completed(
+  of: Common,
+  bindings: readonly BindingRecord[],
+  output: JsonValue,
+): ExecutionResult {
   return Object.freeze({ status: "completed", ...ran(of, bindings), output, outputDigest: digestOf(output) });
 }
 

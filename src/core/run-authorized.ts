@@ -28,7 +28,11 @@ interface Authorized {
 type Outcome = { readonly output: JsonValue } | { readonly failure: ExecutionFailure };
 
 /** Runs an action whose authorisation is durable, and gives its result out when that is durable too. */
-export async function runAuthorized(parts: GuardParts, call: GuardCall, authorized: Authorized): Promise<ExecutionResult> {
+export async function runAuthorized(
+  parts: GuardParts,
+  call: GuardCall,
+  authorized: Authorized,
+): Promise<ExecutionResult> {
   const { context, demand, limits, authorization } = authorized;
   const step = new RunningStep(authorization.requestId, context.agentId, authorization.bindings);
   const common = {
@@ -77,7 +81,12 @@ async function perform(
  * The one call of an action's function in the whole package. A plain call of a local name: no built-in that
  * could have been patched takes part, and `this` is undefined.
  */
-async function invoke(action: Action, params: JsonObject, handles: Handles, env: Environment): Promise<unknown> {
+async function invoke(
+  action: Action,
+  params: JsonObject,
+  handles: Handles,
+  env: Environment,
+): Promise<unknown> {
   const { run } = openAction(action);
   return await run(params, handles, env);
 }
@@ -103,7 +112,10 @@ function environmentOf(context: SecureExecutionContext, step: RunningStep): Envi
 
 function arm(step: RunningStep, limits: StepLimits, signal: AbortSignal | undefined): () => void {
   const message = `the step ran longer than its deadline of ${limits.deadlineMs} ms`;
-  const timer = setTimeout(() => step.end({ code: "deadline_exceeded", message }), Math.min(limits.deadlineMs, 2 ** 31 - 1));
+  const timer = setTimeout(
+    () => step.end({ code: "deadline_exceeded", message }),
+    Math.min(limits.deadlineMs, 2 ** 31 - 1),
+  );
   const cancel = () => step.end({ code: "cancelled", message: "the step was cancelled" });
   if (signal?.aborted === true) cancel();
   else signal?.addEventListener("abort", cancel, { once: true });
@@ -114,17 +126,26 @@ function arm(step: RunningStep, limits: StepLimits, signal: AbortSignal | undefi
 }
 
 function outcomeOf(settled: Settled, limits: StepLimits): Outcome {
-  if (settled.kind === "not_started") return { failure: { code: "not_started", message: "the action was not started" } };
-  if (settled.kind === "abandoned") return { failure: { code: "abandoned", message: "the action did not end when it was told to" } };
+  if (settled.kind === "not_started")
+    return { failure: { code: "not_started", message: "the action was not started" } };
+  if (settled.kind === "abandoned")
+    return { failure: { code: "abandoned", message: "the action did not end when it was told to" } };
   if (settled.kind === "error") return { failure: failureOf(settled.error) };
   try {
     // A function that returns nothing gives null; whatever else is not JSON is a failure (G4).
     const output = copyJson(settled.value ?? null);
     const bytes = Buffer.byteLength(canonicalJson(output));
     if (bytes <= limits.outputBytesMax) return { output };
-    return { failure: { code: "output_too_large", message: `the output has ${bytes} bytes, the limit is ${limits.outputBytesMax}` } };
+    return {
+      failure: {
+        code: "output_too_large",
+        message: `the output has ${bytes} bytes, the limit is ${limits.outputBytesMax}`,
+      },
+    };
   } catch (error) {
-    return { failure: { code: "output_invalid", message: `the output is not JSON: ${failureOf(error).message}` } };
+    return {
+      failure: { code: "output_invalid", message: `the output is not JSON: ${failureOf(error).message}` },
+    };
   }
 }
 
@@ -148,12 +169,18 @@ async function complete(ending: Ending): Promise<ExecutionResult> {
     return await parts.ledger.submit(context.agentId, (tx) => appendCompleted(tx, ending));
   } catch (error) {
     if (!(error instanceof AuditUnavailableError)) throw error;
-    const failure = { code: error.code, message: `the action ran, but its outcome could not be recorded: ${error.message}` };
+    const failure = {
+      code: error.code,
+      message: `the action ran, but its outcome could not be recorded: ${error.message}`,
+    };
     return unfinished(context, authorization.bindings, "unknown", failure);
   }
 }
 
-function appendCompleted(tx: Tx, { parts, call, authorized, step, effects, common, settled, outcome, startedAt }: Ending): ExecutionResult {
+function appendCompleted(
+  tx: Tx,
+  { parts, call, authorized, step, effects, common, settled, outcome, startedAt }: Ending,
+): ExecutionResult {
   const { context, authorization } = authorized;
   const { bindings } = authorization;
   if (effects.unrecorded !== undefined) throw effects.unrecorded;
@@ -171,7 +198,9 @@ function appendCompleted(tx: Tx, { parts, call, authorized, step, effects, commo
     effects: effects.count,
     ...(failure === undefined ? {} : { code: failure.code }),
     // A result that came too late is recorded under its own name, and not delivered.
-    ...(kept === undefined ? {} : { [failure === undefined ? "output_commitment" : "late_output_commitment"]: kept.ref }),
+    ...(kept === undefined
+      ? {}
+      : { [failure === undefined ? "output_commitment" : "late_output_commitment"]: kept.ref }),
     ...(settled.kind === "abandoned" ? { abandoned: true } : {}),
   });
   if (failure === undefined && "output" in outcome) return completed(context, bindings, outcome.output);

@@ -1,6 +1,6 @@
 import type { BindingRecord } from "../model/authority.js";
 import { livenessRefusal } from "../model/chain.js";
-import type { AuditEvent } from "../model/event.js";
+import { type AuditEvent, textMember } from "../model/event.js";
 import type { Ledger } from "./ledger.js";
 
 /** Why a running step was stopped. */
@@ -40,13 +40,15 @@ export class RunningStep {
   checkAuthority(ledger: Ledger): void {
     if (this.stop !== undefined) return;
     const now = ledger.now();
-    if (ledger.state.suspended.has(this.agentId)) return this.end(revoked(`agent ${this.agentId} was suspended`));
+    if (ledger.state.suspended.has(this.agentId))
+      return this.end(revoked(`agent ${this.agentId} was suspended`));
     for (const binding of this.bindings) {
       // After a failed write the state is read anew: the records held here may be of the old one.
       const current = ledger.state.binding(binding.id);
       if (current === undefined) return this.end(revoked("the binding does not exist any more"));
       const refusal = livenessRefusal(current, now);
-      if (refusal !== undefined) return this.end(revoked(`${refusal.link.kind} \`${refusal.link.id}\`: ${refusal.detail}`));
+      if (refusal !== undefined)
+        return this.end(revoked(`${refusal.link.kind} \`${refusal.link.id}\`: ${refusal.detail}`));
     }
   }
 }
@@ -108,7 +110,10 @@ export class RunningSteps {
       // A log that cannot be read may hold a revocation: fail closed.
       const why = error instanceof Error ? error.message : String(error);
       for (const step of this.#steps) {
-        step.end({ code: "audit_unavailable", message: `the log could not be read while the step ran: ${why}` });
+        step.end({
+          code: "audit_unavailable",
+          message: `the log could not be read while the step ran: ${why}`,
+        });
       }
     }
   }
@@ -123,11 +128,11 @@ function keysOf(step: RunningStep): Set<string> {
 function authorityKey(event: AuditEvent): string | undefined {
   switch (event.event) {
     case "agent_suspended":
-      return `agent ${String(event["agent_id"])}`;
+      return `agent ${textMember(event, "agent_id")}`;
     case "binding_revoked":
-      return `link ${String(event["binding_id"])}`;
+      return `link ${textMember(event, "binding_id")}`;
     case "capability_revoked":
-      return `link ${String(event["contract_id"])}`;
+      return `link ${textMember(event, "contract_id")}`;
     default:
       return undefined;
   }

@@ -35,7 +35,10 @@ export class CapabilityManager {
   }
 
   /** Revokes a contract for ever, and with it every binding below it. False when there was nothing to revoke. */
-  async revoke(contractId: string, options: { readonly revokedBy?: string; readonly reason?: string } = {}): Promise<boolean> {
+  async revoke(
+    contractId: string,
+    options: { readonly revokedBy?: string; readonly reason?: string } = {},
+  ): Promise<boolean> {
     const { revokedBy = "unknown", reason } = options;
     checkActor("revokedBy", revokedBy);
     return this.#ledger.submit("admin", (tx) => {
@@ -62,12 +65,18 @@ export class CapabilityManager {
   }
 
   /** Denies everything of an agent and stops what it runs (SEMANTICS A7). False when it was suspended already. */
-  async suspend(agentId: string, options: { readonly by: string; readonly reason?: string }): Promise<boolean> {
+  async suspend(
+    agentId: string,
+    options: { readonly by: string; readonly reason?: string },
+  ): Promise<boolean> {
     return this.#setSuspended("agent_suspended", agentId, options);
   }
 
   /** Ends a suspension. False when there was none. */
-  async unsuspend(agentId: string, options: { readonly by: string; readonly reason?: string }): Promise<boolean> {
+  async unsuspend(
+    agentId: string,
+    options: { readonly by: string; readonly reason?: string },
+  ): Promise<boolean> {
     return this.#setSuspended("agent_unsuspended", agentId, options);
   }
 
@@ -135,7 +144,9 @@ export class PermissionEnforcer {
         workflow_id: demand.workflowId,
         step_id: demand.stepId,
         capability: recordedCapability(request.capability),
-        ...(decision.allowed ? { binding_id: decision.bindingId } : { reason: decision.reason, explanation: explanation.slice(0, 4_000) }),
+        ...(decision.allowed
+          ? { binding_id: decision.bindingId }
+          : { reason: decision.reason, explanation: explanation.slice(0, 4_000) }),
       });
       return Object.freeze({
         allowed: decision.allowed,

@@ -27,9 +27,14 @@ export function limitsOf(
     // A caller's own time-out replaces the default, longer or shorter; a constraint bounds both.
     deadlineMs: Math.min(
       deadlineMs ?? defaults.deadlineMs,
-      ...constraints.map(({ max_duration }) => (max_duration === undefined ? Infinity : parseDuration(max_duration))),
+      ...constraints.map(({ max_duration }) =>
+        max_duration === undefined ? Infinity : parseDuration(max_duration),
+      ),
     ),
-    outputBytesMax: Math.min(defaults.outputBytesMax, ...constraints.map((each) => each.max_output_bytes ?? Infinity)),
+    outputBytesMax: Math.min(
+      defaults.outputBytesMax,
+      ...constraints.map((each) => each.max_output_bytes ?? Infinity),
+    ),
     effectsMax: Math.min(defaults.effectsMax, ...constraints.map((each) => each.max_effects ?? Infinity)),
   };
 }

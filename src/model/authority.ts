@@ -1,6 +1,6 @@
 import { type Capability, covers, exceptPattern, parseCapability, parseScope } from "./capability/index.js";
 import type { Constraints } from "./constraint/index.js";
-import type { AuditEvent } from "./event.js";
+import { type AuditEvent, textMember } from "./event.js";
 import { parseDuration } from "./time.js";
 
 /** Sliding window of a `rate` constraint: the times (ms) of the newest authorisations, at most `limit`. */
@@ -46,17 +46,21 @@ export interface BindingRecord extends Link {
 export type LinkRecord = ContractRecord | BindingRecord;
 
 export function contractRecord(event: AuditEvent): ContractRecord {
-  return { kind: "contract", ...linkOf(event, text(event, "contract_id")), issuedTo: text(event, "issued_to") };
+  return {
+    kind: "contract",
+    ...linkOf(event, textMember(event, "contract_id")),
+    issuedTo: textMember(event, "issued_to"),
+  };
 }
 
 /** @param above the parent binding, or the contract, that this binding puts to work. */
 export function bindingRecord(event: AuditEvent, above: LinkRecord): BindingRecord {
-  const link = linkOf(event, text(event, "binding_id"));
+  const link = linkOf(event, textMember(event, "binding_id"));
   const chain: LinkRecord[] = [];
   const record: BindingRecord = {
     kind: "binding",
     ...link,
-    agentId: text(event, "agent_id"),
+    agentId: textMember(event, "agent_id"),
     chain,
     gates: gatesOf(link, above),
   };
@@ -65,7 +69,7 @@ export function bindingRecord(event: AuditEvent, above: LinkRecord): BindingReco
 }
 
 function linkOf(event: AuditEvent, id: string): Link {
-  const capability = parseCapability(text(event, "capability"));
+  const capability = parseCapability(textMember(event, "capability"));
   const constraints = (event["constraints"] ?? {}) as Constraints;
   const expires = event["expires_at"];
   const scope = event["scope"];
@@ -104,10 +108,4 @@ function gatesOf(link: Link, above: LinkRecord): readonly Capability[] {
     if (!gates.some((narrower) => covers(gate, narrower))) gates.push(gate);
   }
   return gates;
-}
-
-function text(event: AuditEvent, key: string): string {
-  const value = event[key];
-  if (typeof value !== "string") throw new TypeError(`event ${event.seq} lacks \`${key}\``);
-  return value;
 }

@@ -49,7 +49,7 @@ export class CapabilityIndex<T extends Entry> {
 
   #place(capability: Capability): Node<T> {
     let node = child(this.#roots, rootKey(capability.domain, capability.action));
-    for (const key of indexKeys(capability)) node = child((node.below ??= new Map()), key);
+    for (const key of indexKeys(capability)) node = child((node.below ??= new Map<string, Node<T>>()), key);
     return node;
   }
 }

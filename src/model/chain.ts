@@ -6,7 +6,7 @@ import { compileParams } from "./constraint/params.js";
 import { compileWhen } from "./constraint/when.js";
 import type { DenialReason } from "./denial.js";
 import { formatInstant } from "./time.js";
-import type { JsonValue } from "./json.js";
+import { isJsonArray, isJsonObject, type JsonValue } from "./json.js";
 
 /** What a chain is asked for. */
 export interface ChainRequest {
@@ -33,8 +33,16 @@ export const constrainedParamsDepthMax = 32;
  * Whether one binding's chain allows a requirement that its capability covers; undefined when it does.
  * Checks stand in the order of precedence (D2); every link is asked (A3, A4, K).
  */
-export function refusalOf(binding: BindingRecord, request: ChainRequest, now: number): ChainRefusal | undefined {
-  return livenessRefusal(binding, now) ?? scopeRefusal(binding, request) ?? constraintRefusal(binding, request, now);
+export function refusalOf(
+  binding: BindingRecord,
+  request: ChainRequest,
+  now: number,
+): ChainRefusal | undefined {
+  return (
+    livenessRefusal(binding, now) ??
+    scopeRefusal(binding, request) ??
+    constraintRefusal(binding, request, now)
+  );
 }
 
 /** Revocation and time alone: what is asked again while a step runs (D7). */
@@ -47,7 +55,8 @@ export function livenessRefusal(binding: BindingRecord, now: number): ChainRefus
     link,
     detail,
   });
-  if (isPast(contract.expiresAt, now)) return refuse("contract_expired", contract, `it ended ${when(contract.expiresAt)}`);
+  if (isPast(contract.expiresAt, now))
+    return refuse("contract_expired", contract, `it ended ${when(contract.expiresAt)}`);
   if (contract.revokedSeq !== undefined) return refuse("contract_revoked", contract, "it was revoked");
   for (const link of chain) {
     if (link.notBefore !== undefined && now < link.notBefore) {
@@ -55,7 +64,8 @@ export function livenessRefusal(binding: BindingRecord, now: number): ChainRefus
     }
   }
   for (const link of chain) {
-    if (isPast(link.expiresAt, now)) return refuse("binding_expired", link, `it ended ${when(link.expiresAt)}`);
+    if (isPast(link.expiresAt, now))
+      return refuse("binding_expired", link, `it ended ${when(link.expiresAt)}`);
   }
   for (const link of chain) {
     if (link.revokedSeq !== undefined) return refuse("binding_revoked", link, "it was revoked");
@@ -66,13 +76,23 @@ export function livenessRefusal(binding: BindingRecord, now: number): ChainRefus
 function scopeRefusal(binding: BindingRecord, { requirement }: ChainRequest): ChainRefusal | undefined {
   if (binding.gates.every((gate) => covers(gate, requirement))) return undefined;
   const link =
-    binding.chain.find((each) => !covers(each.scope ?? each.capability, requirement) || !covers(each.capability, requirement)) ??
-    binding;
+    binding.chain.find(
+      (each) => !covers(each.scope ?? each.capability, requirement) || !covers(each.capability, requirement),
+    ) ?? binding;
   const limit = (link.scope ?? link.capability).text;
-  return { reason: "scope_exceeded", binding, link, detail: `\`${requirement.text}\` is outside \`${limit}\`` };
+  return {
+    reason: "scope_exceeded",
+    binding,
+    link,
+    detail: `\`${requirement.text}\` is outside \`${limit}\``,
+  };
 }
 
-function constraintRefusal(binding: BindingRecord, request: ChainRequest, now: number): ChainRefusal | undefined {
+function constraintRefusal(
+  binding: BindingRecord,
+  request: ChainRequest,
+  now: number,
+): ChainRefusal | undefined {
   // `policy_error` stands last in the order of precedence, so a plain refusal by another link goes first.
   let error: ChainRefusal | undefined;
   for (const link of binding.chain) {
@@ -100,15 +120,22 @@ function constraintRefusal(binding: BindingRecord, request: ChainRequest, now: n
   return error;
 }
 
-type Violation = { readonly reason: "constraint_violated" | "policy_error"; readonly detail: string } | undefined;
+type Violation =
+  { readonly reason: "constraint_violated" | "policy_error"; readonly detail: string } | undefined;
 
 function violationOf(link: LinkRecord, request: ChainRequest, now: number): Violation {
   if (!avoidsExceptions(link.excluded, request.requirement)) {
-    return { reason: "constraint_violated", detail: `\`${request.requirement.text}\` touches what \`except\` leaves out` };
+    return {
+      reason: "constraint_violated",
+      detail: `\`${request.requirement.text}\` touches what \`except\` leaves out`,
+    };
   }
   const { params, when: condition } = link.constraints;
   if (params === undefined && condition === undefined) return undefined;
-  if (canonicalJson(request.params).length > constrainedParamsCharactersMax || depthOf(request.params) > constrainedParamsDepthMax) {
+  if (
+    canonicalJson(request.params).length > constrainedParamsCharactersMax ||
+    depthOf(request.params) > constrainedParamsDepthMax
+  ) {
     return { reason: "constraint_violated", detail: "the parameters are too large to be checked" };
   }
   try {
@@ -135,9 +162,10 @@ function contextOf(request: ChainRequest, now: number) {
 }
 
 function depthOf(value: JsonValue): number {
-  if (typeof value !== "object" || value === null) return 0;
+  if (!isJsonArray(value) && !isJsonObject(value)) return 0;
   let deepest = 0;
-  for (const member of Object.values(value) as JsonValue[]) deepest = Math.max(deepest, depthOf(member));
+  for (const member of isJsonArray(value) ? value : Object.values(value))
+    deepest = Math.max(deepest, depthOf(member));
   return deepest + 1;
 }
 

@@ -1,13 +1,23 @@
-import type { AuditEvent } from "./event.js";
-import type { JsonObject, JsonValue } from "./json.js";
+import { type AuditEvent, textMember } from "./event.js";
+import type { JsonObject } from "./json.js";
 
 /**
  * What an event does to the state of authority. Both projections, the one in memory and the one in a
  * store's tables, apply these changes and nothing else, so an event is interpreted in one place.
  */
 export type Change =
-  | { readonly kind: "contract"; readonly id: string; readonly supersedes?: string; readonly event: AuditEvent }
-  | { readonly kind: "binding"; readonly id: string; readonly supersedes?: string; readonly event: AuditEvent }
+  | {
+      readonly kind: "contract";
+      readonly id: string;
+      readonly supersedes?: string;
+      readonly event: AuditEvent;
+    }
+  | {
+      readonly kind: "binding";
+      readonly id: string;
+      readonly supersedes?: string;
+      readonly event: AuditEvent;
+    }
   | { readonly kind: "revoke"; readonly id: string; readonly seq: number }
   | { readonly kind: "suspend"; readonly agentId: string; readonly suspended: boolean }
   | { readonly kind: "charge"; readonly id: string; readonly at: number; readonly perMs: number | undefined }
@@ -18,24 +28,28 @@ export type Change =
 export function changesOf(event: AuditEvent): readonly Change[] {
   switch (event.event) {
     case "capability_created":
-      return [{ kind: "contract", id: textOf(event, "contract_id"), ...superseded(event), event }];
+      return [{ kind: "contract", id: textMember(event, "contract_id"), ...superseded(event), event }];
     case "binding_created":
-      return [{ kind: "binding", id: textOf(event, "binding_id"), ...superseded(event), event }];
+      return [{ kind: "binding", id: textMember(event, "binding_id"), ...superseded(event), event }];
     case "capability_revoked":
-      return [{ kind: "revoke", id: textOf(event, "contract_id"), seq: event.seq }];
+      return [{ kind: "revoke", id: textMember(event, "contract_id"), seq: event.seq }];
     case "binding_revoked":
-      return [{ kind: "revoke", id: textOf(event, "binding_id"), seq: event.seq }];
+      return [{ kind: "revoke", id: textMember(event, "binding_id"), seq: event.seq }];
     case "agent_suspended":
     case "agent_unsuspended":
       return [
-        { kind: "suspend", agentId: textOf(event, "agent_id"), suspended: event.event === "agent_suspended" },
+        {
+          kind: "suspend",
+          agentId: textMember(event, "agent_id"),
+          suspended: event.event === "agent_suspended",
+        },
       ];
     case "step_execution_authorized":
     case "capability_checked":
       return authorisation(event);
     case "step_execution_completed":
     case "capability_executed":
-      return [{ kind: "close", requestId: textOf(event, "request_id") }];
+      return [{ kind: "close", requestId: textMember(event, "request_id") }];
     default:
       return [];
   }
@@ -46,24 +60,16 @@ function authorisation(event: AuditEvent): readonly Change[] {
   const charged = event["charged"];
   if (!Array.isArray(charged)) return [];
   const at = Date.parse(event.timestamp);
-  const charges = (charged as readonly JsonObject[]).map(
-    (charge): Change => ({
-      kind: "charge",
-      id: textOf(charge, "id"),
-      at,
-      perMs: typeof charge["per_ms"] === "number" ? charge["per_ms"] : undefined,
-    }),
-  );
-  return [...charges, { kind: "open", requestId: textOf(event, "request_id"), event }];
+  const charges = (charged as readonly JsonObject[]).map((charge): Change => ({
+    kind: "charge",
+    id: textMember(charge, "id"),
+    at,
+    perMs: typeof charge["per_ms"] === "number" ? charge["per_ms"] : undefined,
+  }));
+  return [...charges, { kind: "open", requestId: textMember(event, "request_id"), event }];
 }
 
 function superseded(event: AuditEvent): { readonly supersedes?: string } {
   const supersedes = event["supersedes"];
   return typeof supersedes === "string" ? { supersedes } : {};
-}
-
-function textOf(object: { readonly [key: string]: JsonValue }, key: string): string {
-  const value = object[key];
-  if (typeof value !== "string") throw new TypeError(`an event lacks \`${key}\``);
-  return value;
 }

@@ -40,22 +40,19 @@ interface Budget {
 
 function copyAt(value: unknown, path: string, depth: number, budget: Budget): JsonValue {
   if (--budget.values < 0) throw new InvalidDataError(path, "too many values in one document");
-  switch (typeof value) {
-    case "boolean":
-      return value;
-    case "number":
-      if (!isFiniteNumber(value)) throw new InvalidDataError(path, `\`${value}\` at ${path} is not a JSON number`);
-      return value === 0 ? 0 : value;
-    case "string":
-      return checkText(value, path, budget);
-    case "object":
-      if (value === null) return null;
-      if (depth === 0) throw new InvalidDataError(path, `data is nested too deeply (or in a cycle) at ${path.slice(0, 80)}`);
-      if (value instanceof Uint8Array) return copyBytes(value, path, budget);
-      return isArray(value) ? copyArray(value, path, depth, budget) : copyObject(value, path, depth, budget);
-    default:
-      throw new InvalidDataError(path, `a ${typeof value} at ${path} is not JSON data`);
+  if (value === null || typeof value === "boolean") return value;
+  if (typeof value === "number") {
+    if (!isFiniteNumber(value))
+      throw new InvalidDataError(path, `\`${value}\` at ${path} is not a JSON number`);
+    return value === 0 ? 0 : value;
   }
+  if (typeof value === "string") return checkText(value, path, budget);
+  if (typeof value !== "object")
+    throw new InvalidDataError(path, `a ${typeof value} at ${path} is not JSON data`);
+  if (depth === 0)
+    throw new InvalidDataError(path, `data is nested too deeply (or in a cycle) at ${path.slice(0, 80)}`);
+  if (value instanceof Uint8Array) return copyBytes(value, path, budget);
+  return isArray(value) ? copyArray(value, path, depth, budget) : copyObject(value, path, depth, budget);
 }
 
 function checkText(text: string, path: string, budget: Budget): string {
@@ -103,7 +100,8 @@ function copyObject(source: object, path: string, depth: number, budget: Budget)
     if (typeof key === "symbol") throw new InvalidDataError(path, `value at ${path} has a symbol as a key`);
     const at = `${path}.${key}`;
     // `__proto__` as data is an attack on whoever merges it later; nothing legitimate needs it.
-    if (key === "__proto__") throw new InvalidDataError(at, `the key \`__proto__\` at ${path} is not allowed`);
+    if (key === "__proto__")
+      throw new InvalidDataError(at, `the key \`__proto__\` at ${path} is not allowed`);
     checkText(key, at, budget);
     const member = memberOf(source, key, at);
     if (member !== undefined) copy[key] = copyAt(member, at, depth - 1, budget);

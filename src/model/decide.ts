@@ -74,7 +74,7 @@ function grantFor(request: ChainRequest, state: State, now: number): BindingReco
     }
   });
   if (best !== undefined) return best;
-  if (nearest !== undefined) return { reason: (nearest as ChainRefusal).reason, nearest };
+  if (nearest !== undefined) return { reason: nearest.reason, nearest };
   return { reason: withoutBinding(request, state, now), nearest: undefined };
 }
 
@@ -108,7 +108,8 @@ export function holds(agentId: string, requirement: Capability, state: State, no
   const at = Math.max(now, state.lastTime);
   let found = false;
   state.bindingCandidates(agentId, requirement, (binding) => {
-    found ||= livenessRefusal(binding, at) === undefined && binding.gates.every((gate) => covers(gate, requirement));
+    found ||=
+      livenessRefusal(binding, at) === undefined && binding.gates.every((gate) => covers(gate, requirement));
   });
   return found;
 }

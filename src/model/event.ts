@@ -50,10 +50,15 @@ export interface AuditEvent extends EventBody {
   readonly protocol_version: string;
 }
 
+/**
+ * A member of an event that must be text.
+ * @throws TypeError when it is not: the log holds an event that this version does not understand.
+ */
+export function textMember(event: JsonObject, key: string): string {
+  const value = event[key];
+  if (typeof value !== "string") throw new TypeError(`an event lacks \`${key}\``);
+  return value;
+}
+
 /** Largest canonical form of one event, in bytes: an entry of a C2SP tile bundle has a 16-bit length. */
 export const eventBytesMax = 65_535;
-
-/** What a link of a chain was charged by one authorisation; `per_ms` when it has a `rate` (SEMANTICS K). */
-export interface Charge extends JsonObject {
-  readonly id: string;
-}

@@ -10,13 +10,19 @@ export function explain(decision: Decision, request: Pick<DecisionRequest, "agen
   const asked = decision.requirement === undefined ? "what it asked for" : `\`${decision.requirement.text}\``;
   const { nearest } = decision;
   if (nearest !== undefined) {
-    const link = nearest.link.kind === "contract" ? `contract ${nearest.link.id}` : `binding ${nearest.link.id}`;
+    const link =
+      nearest.link.kind === "contract" ? `contract ${nearest.link.id}` : `binding ${nearest.link.id}`;
     return `${asked} is denied to ${request.agentId} by ${link} on \`${nearest.link.capability.text}\`: ${nearest.detail}`;
   }
-  return sentences[decision.reason]?.(asked, request) ?? `${asked} is denied to ${request.agentId}: ${decision.reason}`;
+  return (
+    sentences[decision.reason]?.(asked, request) ??
+    `${asked} is denied to ${request.agentId}: ${decision.reason}`
+  );
 }
 
-const sentences: Partial<Record<DenialReason, (asked: string, request: Pick<DecisionRequest, "agentId" | "ceiling">) => string>> = {
+const sentences: Partial<
+  Record<DenialReason, (asked: string, request: Pick<DecisionRequest, "agentId" | "ceiling">) => string>
+> = {
   invalid_capability: () => "the action requires no capability that could be checked",
   capability_mismatch: (asked, { ceiling }) =>
     `the action requires ${asked}, which the step's own ${ceiling.map((limit) => `\`${limit.text}\``).join(" and ")} does not cover`,
@@ -24,7 +30,8 @@ const sentences: Partial<Record<DenialReason, (asked: string, request: Pick<Deci
   no_capability: (asked, { agentId }) => `no contract issued to ${agentId} covers ${asked}`,
   contract_expired: (asked, { agentId }) => `the contract that covered ${asked} for ${agentId} has expired`,
   contract_revoked: (asked, { agentId }) => `the contract that covered ${asked} for ${agentId} was revoked`,
-  no_binding_found: (asked, { agentId }) => `a contract covers ${asked}, but ${agentId} has no binding for it`,
+  no_binding_found: (asked, { agentId }) =>
+    `a contract covers ${asked}, but ${agentId} has no binding for it`,
 };
 
 /** What an agent may be told: the reason in plain words, nothing of the policy. */

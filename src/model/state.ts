@@ -1,4 +1,10 @@
-import { type BindingRecord, bindingRecord, type ContractRecord, contractRecord, type LinkRecord } from "./authority.js";
+import {
+  type BindingRecord,
+  bindingRecord,
+  type ContractRecord,
+  contractRecord,
+  type LinkRecord,
+} from "./authority.js";
 import { CapabilityIndex } from "./capability-index.js";
 import type { Capability } from "./capability/index.js";
 import { type Change, changesOf } from "./change.js";
@@ -25,7 +31,8 @@ export class State {
 
   /** Folds the next event of the log. */
   fold(event: AuditEvent): readonly Change[] {
-    if (event.seq !== this.seq + 1) throw new RangeError(`event ${event.seq} cannot follow event ${this.seq}`);
+    if (event.seq !== this.seq + 1)
+      throw new RangeError(`event ${event.seq} cannot follow event ${this.seq}`);
     const changes = changesOf(event);
     for (const change of changes) this.apply(change);
     this.seq = event.seq;
@@ -95,7 +102,11 @@ export class State {
   }
 
   /** Contracts issued to an agent that may cover the requirement. */
-  contractCandidates(agentId: string, requirement: Capability, visit: (record: ContractRecord) => void): void {
+  contractCandidates(
+    agentId: string,
+    requirement: Capability,
+    visit: (record: ContractRecord) => void,
+  ): void {
     this.#contractsTo.get(agentId)?.candidates(requirement, visit);
     this.#contractsToMany.candidates(requirement, (record) => {
       if (matchesAgents(record.issuedTo, agentId)) visit(record);
@@ -112,7 +123,8 @@ export class State {
   #addBinding(event: AuditEvent, supersedes: string | undefined): void {
     const aboveId = event["parent_id"] ?? event["contract_id"];
     const above = typeof aboveId === "string" ? this.#links.get(aboveId) : undefined;
-    if (above === undefined) throw new TypeError(`event ${event.seq} binds under something that does not exist`);
+    if (above === undefined)
+      throw new TypeError(`event ${event.seq} binds under something that does not exist`);
     const record = bindingRecord(event, above);
     this.#links.set(record.id, record);
     this.#inherit(record, supersedes);

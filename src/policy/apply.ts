@@ -63,7 +63,9 @@ function transitionTo(tx: Tx, policy: PolicyDocument, by: string): PolicyChange[
     const agent = link.kind === "contract" ? link.issuedTo : link.agentId;
     changes.push({ change, kind, id, agent, capability: link.capability.text });
   };
-  const owned = [...tx.state.links()].filter((link) => link.revokedSeq === undefined && link.event["policy"] === policy.name);
+  const owned = [...tx.state.links()].filter(
+    (link) => link.revokedSeq === undefined && link.event["policy"] === policy.name,
+  );
   const oldContracts = owned.filter((link): link is ContractRecord => link.kind === "contract");
   const oldBindings = owned.filter((link): link is BindingRecord => link.kind === "binding");
 
@@ -77,7 +79,8 @@ function transitionTo(tx: Tx, policy: PolicyDocument, by: string): PolicyChange[
   // What goes away goes first, so that a new binding never rests on a contract that is being replaced.
   for (const old of pairs.gone) if (revokeLink(tx, old, by, `policy ${policy.name}`)) note("removed", old);
   for (const { old } of pairs.replaced) revokeLink(tx, old, by, `policy ${policy.name}`);
-  for (const { wanted, old } of pairs.replaced) note("replaced", bindGrant(tx, policy, wanted, contracts, by, old.id));
+  for (const { wanted, old } of pairs.replaced)
+    note("replaced", bindGrant(tx, policy, wanted, contracts, by, old.id));
   for (const wanted of pairs.added) note("added", bindGrant(tx, policy, wanted, contracts, by));
   return changes;
 }
@@ -112,7 +115,8 @@ function applyContracts(
     revokeLink(tx, record, by, `policy ${policy.name}`);
     note("replaced", replacement);
   }
-  for (const record of pairs.gone) if (revokeLink(tx, record, by, `policy ${policy.name}`)) note("removed", record);
+  for (const record of pairs.gone)
+    if (revokeLink(tx, record, by, `policy ${policy.name}`)) note("removed", record);
   for (const wanted of pairs.added) note("added", issue(wanted));
   return standing;
 }
@@ -143,7 +147,8 @@ function bindGrant(
   } catch (error) {
     if (!(error instanceof SynapseError)) throw error;
     const { line, column } = grant.position;
-    const hint = error.code === "no_authority" ? "add a contract that covers it under `contracts`" : error.hint;
+    const hint =
+      error.code === "no_authority" ? "add a contract that covers it under `contracts`" : error.hint;
     throw new DocumentError("invalid_policy", policy.file, line, column, error.message, hint);
   }
 }

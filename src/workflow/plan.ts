@@ -74,13 +74,20 @@ function planStep(
     };
   } catch (error) {
     // An expression that fails now would fail in the run as well.
-    return { ...row, capability: null, allowed: false, reason: error instanceof Error ? error.message : String(error) };
+    return {
+      ...row,
+      capability: null,
+      allowed: false,
+      reason: error instanceof Error ? error.message : String(error),
+    };
   }
 }
 
 /** Whether parameters or capability use other steps, or the id that the run will get. */
 function dependsOnRun(step: StepDefinition): boolean {
-  const parts = [step.capability, step.scope].flatMap((template: CapabilityTemplate | undefined) => template?.parts ?? []);
+  const parts = [step.capability, step.scope].flatMap(
+    (template: CapabilityTemplate | undefined) => template?.parts ?? [],
+  );
   const expressions = [...expressionsOf(step.with), ...parts.filter((part) => typeof part !== "string")];
   return expressions.some(({ expression }) => expression.references.some(isOfRun));
 }
@@ -89,6 +96,12 @@ function conditionDepends(condition: Condition): boolean {
   return referencesOf(condition).some(isOfRun);
 }
 
-function isOfRun({ variable, path }: { readonly variable: string; readonly path: readonly string[] }): boolean {
+function isOfRun({
+  variable,
+  path,
+}: {
+  readonly variable: string;
+  readonly path: readonly string[];
+}): boolean {
   return variable === "steps" || (variable === "run" && (path[0] === "id" || path[0] === undefined));
 }

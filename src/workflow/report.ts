@@ -1,5 +1,3 @@
-import type { DenialReason } from "../model/denial.js";
-
 /** States of a step within a run, as `show` and the summary give them. */
 export type StepStatus = "completed" | "denied" | "failed" | "unknown" | "pending" | "cancelled" | "skipped";
 
@@ -8,7 +6,7 @@ export interface StepReport {
   readonly step_id: string;
   readonly status: StepStatus;
   /** Why it was denied, or the code of its failure; null otherwise. */
-  readonly reason: DenialReason | string | null;
+  readonly reason: string | null;
   readonly binding_id: string | null;
   readonly output_digest: string | null;
 }

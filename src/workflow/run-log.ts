@@ -20,7 +20,11 @@ export class RunLog {
   /** Durable when it resolves. Definition and inputs stand in the log as commitments (SEMANTICS R3). */
   static async start(
     audit: AuditMechanism,
-    run: { readonly definition: WorkflowDefinition; readonly inputs: JsonObject; readonly seed: number | string },
+    run: {
+      readonly definition: WorkflowDefinition;
+      readonly inputs: JsonObject;
+      readonly seed: number | string;
+    },
   ): Promise<RunLog> {
     const ledger = ledgerOf(audit);
     const workflowId = run.definition.name;

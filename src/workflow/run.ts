@@ -52,17 +52,26 @@ export async function runWorkflow(options: RunOptions): Promise<RunSummary> {
   const seed = options.seed ?? definition.seed ?? 0;
   const log = await RunLog.start(pipeline.audit, { definition, inputs, seed });
   options.onStart?.({ run_id: log.runId, workflow: definition.name });
-  const facts: RunFacts = { runId: log.runId, workflowId: definition.name, seed, workingFolder: pipeline.workingFolder };
+  const facts: RunFacts = {
+    runId: log.runId,
+    workflowId: definition.name,
+    seed,
+    workingFolder: pipeline.workingFolder,
+  };
   const ends = new Map<string, StepEnd>();
   let stoppedBy: RunStatus | undefined;
 
-  const scheduler = new Scheduler(definition.steps, options.concurrency ?? defaultConcurrency, async (step) => {
-    const end = await runStep(step, pipeline, facts, scopeOf(inputs, ends, facts), signal);
-    ends.set(step.id, end);
-    options.onStep?.(progressOf(step, end));
-    stoppedBy ??= stopOf(step, end);
-    if (stoppedBy !== undefined) scheduler.stop();
-  });
+  const scheduler = new Scheduler(
+    definition.steps,
+    options.concurrency ?? defaultConcurrency,
+    async (step) => {
+      const end = await runStep(step, pipeline, facts, scopeOf(inputs, ends, facts), signal);
+      ends.set(step.id, end);
+      options.onStep?.(progressOf(step, end));
+      stoppedBy ??= stopOf(step, end);
+      if (stoppedBy !== undefined) scheduler.stop();
+    },
+  );
   const onAbort = () => scheduler.stop();
   signal?.addEventListener("abort", onAbort, { once: true });
   if (signal?.aborted === true) onAbort();
@@ -75,7 +84,12 @@ export async function runWorkflow(options: RunOptions): Promise<RunSummary> {
   const steps = definition.steps.map((step) => reportOf(step, ends.get(step.id) ?? notStarted("skipped")));
   // Covers what happened, no generated ids (SEMANTICS R2).
   const result_digest = digestOf(
-    steps.map(({ step_id, status: ended, reason, output_digest }) => ({ step_id, status: ended, reason, output_digest })),
+    steps.map(({ step_id, status: ended, reason, output_digest }) => ({
+      step_id,
+      status: ended,
+      reason,
+      output_digest,
+    })),
   );
   const summary: RunSummary = Object.freeze({ run_id: log.runId, status, steps, result_digest });
   await log.end(summary);
@@ -148,4 +162,3 @@ function progressOf(step: StepDefinition, end: StepEnd): StepProgress {
     attempt: end.attempt,
   };
 }
-

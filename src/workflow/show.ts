@@ -1,13 +1,16 @@
 import { type AuditMechanism, ledgerOf } from "../core/audit.js";
 import type { RunView } from "../core/store.js";
-import type { AuditEvent } from "../model/event.js";
+import { type AuditEvent, textMember } from "../model/event.js";
 import { isJsonObject, type JsonValue } from "../model/json.js";
 import type { StepReport, StepStatus } from "./report.js";
 
 /** A run and its steps, as the log tells it. */
 export interface RunDetails extends RunView {
   readonly result_digest: string | null;
-  readonly steps: readonly (StepReport & { readonly agent_id: string | null; readonly capability: string | null })[];
+  readonly steps: readonly (StepReport & {
+    readonly agent_id: string | null;
+    readonly capability: string | null;
+  })[];
 }
 
 interface Parts {
@@ -27,7 +30,9 @@ export function showRun({ audit }: Parts, runId: string): RunDetails | undefined
   const events = driver.readEvents({ runId });
   const read = (ref: JsonValue | undefined): JsonValue | undefined => {
     const blob = typeof ref === "string" ? driver.blob(ref) : undefined;
-    return blob === undefined ? undefined : (JSON.parse(Buffer.from(blob.bytes).toString("utf8")) as JsonValue);
+    return blob === undefined
+      ? undefined
+      : (JSON.parse(Buffer.from(blob.bytes).toString("utf8")) as JsonValue);
   };
   const seen = new Map<string, AuditEvent[]>();
   for (const event of events) {
@@ -36,17 +41,18 @@ export function showRun({ audit }: Parts, runId: string): RunDetails | undefined
   }
   const report = read(events.find((event) => "report_commitment" in event)?.["report_commitment"]);
   const reported = isJsonObject(report) ? (report["steps"] as unknown as StepReport[]) : undefined;
-  const ids = reported?.map((step) => step.step_id) ?? definedSteps(read(events[0]?.["definition_commitment"]));
+  const ids =
+    reported?.map((step) => step.step_id) ?? definedSteps(read(events[0]?.["definition_commitment"]));
   return {
     ...run,
-    result_digest: isJsonObject(report) ? String(report["result_digest"]) : null,
+    result_digest: isJsonObject(report) ? textMember(report, "result_digest") : null,
     steps: [...new Set([...ids, ...seen.keys()])].map((id) => {
       const own = seen.get(id) ?? [];
       const last = own.at(-1);
       return {
         ...(reported?.find((step) => step.step_id === id) ?? fromEvents(id, own)),
-        agent_id: last === undefined ? null : String(last["agent_id"]),
-        capability: last === undefined ? null : String(last["capability"]),
+        agent_id: last === undefined ? null : textMember(last, "agent_id"),
+        capability: last === undefined ? null : textMember(last, "capability"),
       };
     }),
   };
@@ -68,16 +74,11 @@ function fromEvents(id: string, events: readonly AuditEvent[]): StepReport {
     binding_id: text("binding_id"),
     output_digest: null,
   });
-  switch (last?.event) {
-    case "step_execution_denied":
-      return report("denied", text("reason"));
-    case "step_execution_completed":
-      if (last["result"] === "success") return report("completed", null);
-      return report(last["code"] === "cancelled" ? "cancelled" : "failed", text("code"));
-    case "step_execution_authorized":
-      // Begun and not ended: it may be running in a process that lives, so nothing more is known yet.
-      return report("pending", null);
-    default:
-      return report("pending", null);
+  if (last?.event === "step_execution_denied") return report("denied", text("reason"));
+  if (last?.event !== "step_execution_completed") {
+    // Not begun, or begun and not ended: it may be running in a process that lives, so nothing more is known yet.
+    return report("pending", null);
   }
+  if (last["result"] === "success") return report("completed", null);
+  return report(last["code"] === "cancelled" ? "cancelled" : "failed", text("code"));
 }

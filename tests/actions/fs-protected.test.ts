@@ -93,6 +93,7 @@ describe("no handle reaches the pipeline's own files, whatever it was granted (H
     const key = join(world.workspace, "later.key");
     const fs = openProtected(world, { files: [key] });
     await expectRefusal(fs.write(key, "planted"), EffectDeniedError, "protected_file");
+    await expectRefusal(fs.write(join(key, "as", "folder"), "planted"), EffectDeniedError, "protected_file");
     writeFileSync(key, "real");
     linkSync(key, join(world.workspace, "hard"));
     await expectRefusal(fs.read(join(world.workspace, "hard")), EffectDeniedError, "protected_file");

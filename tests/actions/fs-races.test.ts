@@ -27,7 +27,8 @@ async function race(
   const ended = once(swapper, "close");
   let said = "";
   swapper.stdout.on("data", (chunk: Buffer) => (said += chunk.toString()));
-  await once(swapper.stdout, "data");
+  await Promise.race([once(swapper.stdout, "data"), ended]);
+  expect(said).toBe("ready\n");
   const outcomes: Outcome[] = [];
   let next = 0;
   const worker = async (): Promise<void> => {

@@ -54,7 +54,10 @@ const shape = z.strictObject({
   max_duration: duration.optional(),
   max_output_bytes: positive.optional(),
   max_effects: z.int().min(0).optional(),
-  allow_private: z.array(z.string().superRefine(refusedBy(parseCidr))).max(64).optional(),
+  allow_private: z
+    .array(z.string().superRefine(refusedBy(parseCidr)))
+    .max(64)
+    .optional(),
   unconfined: z.literal(true).optional(),
 });
 
@@ -78,7 +81,10 @@ export function parseConstraints(input: unknown, of: Capability | string): Const
   }
   if (constraints.params !== undefined) {
     if (canonicalJson(constraints.params).length > schemaBytesMax) {
-      throw new InvalidConstraintError("params", `the schema in \`params\` is larger than ${schemaBytesMax} bytes`);
+      throw new InvalidConstraintError(
+        "params",
+        `the schema in \`params\` is larger than ${schemaBytesMax} bytes`,
+      );
     }
     const schema = constraints.params;
     attempt("params", () => compileParams(schema));
@@ -92,7 +98,10 @@ export function parseConstraints(input: unknown, of: Capability | string): Const
 
 /** Whether a chain link confines what a spawned program may be asked to do (H6). */
 export function confinesProcess(constraints: Constraints): boolean {
-  return constraints.unconfined === true || (constraints.params !== undefined && mentionsArguments(constraints.params));
+  return (
+    constraints.unconfined === true ||
+    (constraints.params !== undefined && mentionsArguments(constraints.params))
+  );
 }
 
 /** Whether the requirement stays clear of every `except` pattern (K `except`): disjoint, not merely unequal. */
@@ -117,7 +126,8 @@ function copy(input: unknown): JsonValue {
   try {
     return copyJson(input, { depth: 32, values: 10_000, characters: schemaBytesMax * 2 });
   } catch (error) {
-    if (error instanceof SynapseError) throw new InvalidConstraintError("$", `constraints are not plain data: ${error.message}`);
+    if (error instanceof SynapseError)
+      throw new InvalidConstraintError("$", `constraints are not plain data: ${error.message}`);
     throw error;
   }
 }
@@ -147,7 +157,11 @@ function asConstraintError(error: z.ZodError): InvalidConstraintError {
   if (issue?.code === "unrecognized_keys") {
     const name = issue.keys[0] ?? "?";
     const known = Object.keys(shape.shape).join(", ");
-    return new InvalidConstraintError(name, `unknown constraint \`${name}\``, `the constraints are: ${known}`);
+    return new InvalidConstraintError(
+      name,
+      `unknown constraint \`${name}\``,
+      `the constraints are: ${known}`,
+    );
   }
   const name = issue?.path.map(String).join(".") || "$";
   return new InvalidConstraintError(name, `\`${name}\` is not valid: ${issue?.message ?? "malformed"}`);

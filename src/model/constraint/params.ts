@@ -2,7 +2,7 @@ import { Ajv2020, type ValidateFunction } from "ajv/dist/2020.js";
 import { RE2JS } from "re2js";
 import { canonicalJson } from "../canonical.js";
 import { InvalidConstraintError } from "../errors.js";
-import type { JsonValue } from "../json.js";
+import { isJsonArray, isJsonObject, type JsonValue } from "../json.js";
 
 /** Answers what is wrong with the parameters, or undefined when they fit. */
 export type ParamsCheck = (params: JsonValue) => string | undefined;
@@ -61,9 +61,9 @@ const linearRegExp = Object.assign(
 ) as unknown as NonNullable<NonNullable<ConstructorParameters<typeof Ajv2020>[0]>["code"]>["regExp"] & object;
 
 function refuseForeignReferences(schema: JsonValue): void {
-  if (Array.isArray(schema)) return schema.forEach(refuseForeignReferences);
-  if (typeof schema !== "object" || schema === null) return;
-  for (const [key, value] of Object.entries(schema) as [string, JsonValue][]) {
+  if (isJsonArray(schema)) return schema.forEach(refuseForeignReferences);
+  if (!isJsonObject(schema)) return;
+  for (const [key, value] of Object.entries(schema)) {
     if ((key === "$ref" || key === "$dynamicRef") && typeof value === "string" && !value.startsWith("#")) {
       throw new InvalidConstraintError("params", `\`${key}\` to \`${value}\` leads outside the schema`);
     }
@@ -73,17 +73,15 @@ function refuseForeignReferences(schema: JsonValue): void {
 
 /** Whether a schema says anything about `args`: `{}` and `true` accept every argument and confine nothing (H6). */
 export function mentionsArguments(schema: JsonValue): boolean {
-  if (typeof schema !== "object" || schema === null) return schema === false;
-  if (Array.isArray(schema)) return schema.some(mentionsArguments);
-  const object = schema as { readonly [key: string]: JsonValue };
-  if ("const" in object || "enum" in object) return true;
-  const properties = object["properties"];
-  if (typeof properties === "object" && properties !== null && "args" in properties) {
-    const args = (properties as { readonly [key: string]: JsonValue })["args"];
-    return args !== true && !(typeof args === "object" && args !== null && Object.keys(args).length === 0);
+  if (!isJsonObject(schema)) return schema === false;
+  if ("const" in schema || "enum" in schema) return true;
+  const { properties } = schema;
+  if (isJsonObject(properties) && "args" in properties) {
+    const { args } = properties;
+    return args !== true && !(isJsonObject(args) && Object.keys(args).length === 0);
   }
   // Every alternative of a choice must confine; one conjunct is enough.
-  const parts = (key: string): readonly JsonValue[] => (Array.isArray(object[key]) ? object[key] : []);
+  const parts = (key: string): readonly JsonValue[] => (isJsonArray(schema[key]) ? schema[key] : []);
   const confines = (key: string): boolean => parts(key).length > 0 && parts(key).every(mentionsArguments);
   return parts("allOf").some(mentionsArguments) || confines("anyOf") || confines("oneOf");
 }

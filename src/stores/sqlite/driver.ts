@@ -101,7 +101,9 @@ function sessionOf(db: Connection) {
     append: db.prepare("INSERT INTO events (seq, doc) VALUES (?, ?)"),
     after: db.prepare("SELECT doc FROM events WHERE seq > ? ORDER BY seq"),
     putBlob: db.prepare("INSERT OR IGNORE INTO blobs (ref, salt, bytes) VALUES (?, ?, ?)"),
-    setMemory: db.prepare("INSERT INTO memory VALUES (?, ?) ON CONFLICT (key) DO UPDATE SET value = excluded.value"),
+    setMemory: db.prepare(
+      "INSERT INTO memory VALUES (?, ?) ON CONFLICT (key) DO UPDATE SET value = excluded.value",
+    ),
     authority: new AuthorityTables(db),
     runs: new RunTable(db),
     queries: new Queries(db),

@@ -74,10 +74,15 @@ export class AuthorityTables {
 
   /** Brings a new state to the head of the log. All reads see one moment: the caller holds a transaction. */
   load(state: State): void {
-    const head = this.#db.prepare("SELECT doc FROM events ORDER BY seq DESC LIMIT 1").get() as Row | undefined;
+    const head = this.#db.prepare("SELECT doc FROM events ORDER BY seq DESC LIMIT 1").get() as
+      Row | undefined;
     const links = this.#db
-      .prepare("SELECT a.*, e.doc FROM authority a JOIN events e ON e.seq = a.created_seq ORDER BY a.created_seq")
-      .iterate() as IterableIterator<Row & { id: string; kind: "contract" | "binding"; revoked_seq: number | null; uses: number }>;
+      .prepare(
+        "SELECT a.*, e.doc FROM authority a JOIN events e ON e.seq = a.created_seq ORDER BY a.created_seq",
+      )
+      .iterate() as IterableIterator<
+      Row & { id: string; kind: "contract" | "binding"; revoked_seq: number | null; uses: number }
+    >;
     for (const row of links) {
       state.apply({ kind: row.kind, id: row.id, event: eventOf(row) });
       if (row.revoked_seq !== null) state.apply({ kind: "revoke", id: row.id, seq: row.revoked_seq });
@@ -86,7 +91,9 @@ export class AuthorityTables {
     for (const row of this.#db.prepare("SELECT agent_id FROM suspended").all() as { agent_id: string }[]) {
       state.apply({ kind: "suspend", agentId: row.agent_id, suspended: true });
     }
-    const open = this.#db.prepare("SELECT o.request_id, e.doc FROM open_steps o JOIN events e USING (seq) ORDER BY seq");
+    const open = this.#db.prepare(
+      "SELECT o.request_id, e.doc FROM open_steps o JOIN events e USING (seq) ORDER BY seq",
+    );
     for (const row of open.all() as (Row & { request_id: string })[]) {
       state.apply({ kind: "open", requestId: row.request_id, event: eventOf(row) });
     }
@@ -98,7 +105,9 @@ export class AuthorityTables {
   }
 
   #rateTimes(id: string): number[] {
-    const rows = this.#db.prepare("SELECT at FROM rate_uses WHERE id = ? ORDER BY n").all(id) as { at: number }[];
+    const rows = this.#db.prepare("SELECT at FROM rate_uses WHERE id = ? ORDER BY n").all(id) as {
+      at: number;
+    }[];
     return rows.map((row) => row.at);
   }
 }

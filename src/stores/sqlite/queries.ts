@@ -1,4 +1,11 @@
-import { DummyDriver, type Generated, Kysely, SqliteAdapter, SqliteIntrospector, SqliteQueryCompiler } from "kysely";
+import {
+  DummyDriver,
+  type Generated,
+  Kysely,
+  SqliteAdapter,
+  SqliteIntrospector,
+  SqliteQueryCompiler,
+} from "kysely";
 import type { Blob, EventFilter, RunView } from "../../core/store.js";
 import type { AuditEvent } from "../../model/event.js";
 import type { JsonValue } from "../../model/json.js";
@@ -6,7 +13,13 @@ import type { Connection } from "./database.js";
 import { eventOf } from "./projection.js";
 
 interface Tables {
-  events: { seq: number; doc: string; run_id: Generated<string | null>; agent_id: Generated<string | null>; event: Generated<string> };
+  events: {
+    seq: number;
+    doc: string;
+    run_id: Generated<string | null>;
+    agent_id: Generated<string | null>;
+    event: Generated<string>;
+  };
 }
 
 /** Only builds SQL; it runs on our own connection, synchronously. */
@@ -28,7 +41,10 @@ export class Queries {
   }
 
   events(filter: EventFilter): AuditEvent[] {
-    let query = sql.selectFrom("events").select("doc").orderBy("seq", filter.newest === true ? "desc" : "asc");
+    let query = sql
+      .selectFrom("events")
+      .select("doc")
+      .orderBy("seq", filter.newest === true ? "desc" : "asc");
     if (filter.after !== undefined) query = query.where("seq", ">", filter.after);
     if (filter.event !== undefined) query = query.where("event", "=", filter.event);
     if (filter.agentId !== undefined) query = query.where("agent_id", "=", filter.agentId);
@@ -40,12 +56,15 @@ export class Queries {
   }
 
   runs(limit: number): RunView[] {
-    const rows = this.#db.prepare(`SELECT ${runColumns} FROM runs ORDER BY started_seq DESC LIMIT ?`).all(limit);
+    const rows = this.#db
+      .prepare(`SELECT ${runColumns} FROM runs ORDER BY started_seq DESC LIMIT ?`)
+      .all(limit);
     return rows as RunView[];
   }
 
   run(runId: string): RunView | undefined {
-    return this.#db.prepare(`SELECT ${runColumns} FROM runs WHERE run_id = ?`).get(runId) as RunView | undefined;
+    return this.#db.prepare(`SELECT ${runColumns} FROM runs WHERE run_id = ?`).get(runId) as
+      RunView | undefined;
   }
 
   policyFiles(): string[] {
@@ -58,7 +77,8 @@ export class Queries {
   }
 
   memoryValue(key: string): JsonValue | undefined {
-    const row = this.#db.prepare("SELECT value FROM memory WHERE key = ?").get(key) as { value: string } | undefined;
+    const row = this.#db.prepare("SELECT value FROM memory WHERE key = ?").get(key) as
+      { value: string } | undefined;
     return row === undefined ? undefined : (JSON.parse(row.value) as JsonValue);
   }
 }

@@ -1,0 +1,78 @@
+import { applyPolicy } from "../../policy/apply.js";
+import { checkActions, type WorkflowDefinition } from "../../workflow/definition.js";
+import type { RunSummary } from "../../workflow/report.js";
+import { readInputs, runWorkflow } from "../../workflow/run.js";
+import type { Execute } from "../command.js";
+import { type CommandContext, type CommonOptions, withPipeline } from "../context.js";
+import { readPolicy, readWorkflow } from "../document-file.js";
+import { exitCode } from "../exit-code.js";
+import { operatorName } from "../operator-name.js";
+import { RunView } from "../run-view.js";
+
+interface RunOptions extends CommonOptions {
+  readonly policy?: string;
+  readonly input?: ReadonlyMap<string, string>;
+  readonly seed?: number;
+  readonly concurrency?: number;
+}
+
+/** `synapse run`: everything a person wrote is read and checked before anything is recorded. */
+export const execute: Execute<RunOptions> = async (context, [file = ""], options) => {
+  const definition = await readWorkflow(context, file);
+  const inputs = readInputs(definition, Object.fromEntries(options.input ?? []));
+  const policy = options.policy === undefined ? undefined : await readPolicy(context, options.policy);
+  const protectedFiles = policy === undefined ? [] : [policy.file];
+  return withPipeline(context, { create: true, protectedFiles }, async (pipeline) => {
+    checkActions(definition, new Set(pipeline.actions.names()));
+    const view = context.json ? undefined : new RunView(context, definition);
+    const stop = pipeline.audit.onEvent((event, foreign) => {
+      if (context.json && !foreign) context.document(event);
+    });
+    if (policy !== undefined) {
+      const changes = await applyPolicy(pipeline, policy, { by: operatorName(context.env) });
+      view?.policy(policy.name, changes.length);
+    }
+    const summary = await runWorkflow({
+      pipeline,
+      definition,
+      inputs,
+      seed: options.seed,
+      concurrency: options.concurrency,
+      signal: context.signal,
+      onStart: ({ run_id }) => view?.start(run_id),
+      onStep: (progress) => view?.step(progress),
+    });
+    stop();
+    if (context.json) context.document(summary);
+    view?.end(summary);
+    explainUnknown(context, definition, summary);
+    return exitOf(summary, context.signal);
+  });
+};
+
+function exitOf({ status }: RunSummary, signal: AbortSignal): number {
+  switch (status) {
+    case "completed":
+      return exitCode.done;
+    case "denied":
+      return exitCode.denied;
+    case "failed":
+    case "unknown":
+      return exitCode.failed;
+    case "cancelled":
+      return signal.aborted ? exitCode.interrupted : exitCode.failed;
+  }
+}
+
+/** The one ending that asks something of a person, so it is said apart from the table. */
+function explainUnknown(
+  context: CommandContext,
+  definition: WorkflowDefinition,
+  { status, steps }: RunSummary,
+): void {
+  if (status !== "unknown") return;
+  const unknown = steps.filter((step) => step.status === "unknown").map((step) => step.step_id);
+  context.note(
+    `how ${unknown.join(", ")} of ${definition.name} ended could not be recorded; look at what it did before you run it again`,
+  );
+}
