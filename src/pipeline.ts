@@ -62,17 +62,18 @@ export interface Pipeline {
  * @throws StoreError when the database cannot be opened.
  */
 export async function createPipeline(options: PipelineOptions): Promise<Pipeline> {
-  const { clock, ids, limits } = options;
+  const { clock, ids, limits, logger } = options;
   const workingFolder = realpathSync(options.workingFolder ?? process.cwd());
+  // Before anything is opened: a name that is taken must not leave a database open behind it.
+  const actions = new ActionRegistry([...allBuiltinActions, ...(options.actions ?? [])]);
   const store = openStore({ database: options.database, create: options.create ?? true });
-  const audit = new AuditMechanism({ store, clock, ids });
+  const audit = new AuditMechanism({ store, clock, ids, logger });
   const { handles, release } = powersOf(store, audit, workingFolder, options);
   const capabilityManager = new CapabilityManager({ audit });
   const bindingManager = new BindingManager({ audit });
   const permissionEnforcer = new PermissionEnforcer({ audit });
   const runtimeGuard = new RuntimeGuard({ audit, handles, workingFolder, limits });
   const executor = new SecureWorkflowExecutor({ capabilityManager, runtimeGuard, audit });
-  const actions = new ActionRegistry([...allBuiltinActions, ...(options.actions ?? [])]);
   let closing: Promise<void> | undefined;
   return Object.freeze({
     capabilityManager,

@@ -32,10 +32,14 @@ export function commandKit(
   ended: (exitCode: number) => void,
 ): CommandKit {
   return {
-    attach(command, load) {
+    attach<Options extends CommonOptions>(
+      command: Command,
+      load: () => Promise<{ readonly execute: Execute<Options> }>,
+    ) {
       addCommonOptions(command).action(async () => {
         const { execute } = await load();
-        const options = { ...root.opts<CommonOptions>(), ...command.opts() };
+        // Commander knows no types; each command's interface states what its syntax declares.
+        const options = { ...root.opts(), ...command.opts() } as unknown as Options;
         const context = commandContext(io, streams.out, streams.err, options);
         ended(await execute(context, command.args, options));
       });

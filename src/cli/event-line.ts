@@ -1,5 +1,5 @@
 import type { AuditEvent } from "../model/event.js";
-import { isJsonObject, type JsonValue } from "../model/json.js";
+import type { JsonValue } from "../model/json.js";
 import type { Palette } from "./palette.js";
 import { jsonLine } from "./printable.js";
 import { alignedLines } from "./table.js";
@@ -58,7 +58,5 @@ function detailsOf(event: AuditEvent): string {
 
 function textOf(value: JsonValue | undefined): string {
   if (value === undefined || value === null) return "";
-  return isJsonObject(value) || Array.isArray(value)
-    ? jsonLine(value)
-    : String(value);
+  return typeof value === "string" ? value : jsonLine(value);
 }

@@ -30,9 +30,12 @@ export function agentFacet(
       context: SecureExecutionContext,
       options: Pick<StepOptions, "signal" | "deadlineMs"> = {},
     ) {
-      if (context.agentId !== agentId) throw new TypeError(`this facet is agent \`${agentId}\`'s`);
+      const genuine = isGenuineContext(context);
+      if (genuine && context.agentId !== agentId) throw new TypeError(`this facet is agent \`${agentId}\`'s`);
+      // A look-alike may claim to be another agent's: it is denied, and recorded under this agent's name (D4).
+      const own = genuine ? context : ({ ...identityOfMalformed(context), agentId } as SecureExecutionContext);
       const { signal, deadlineMs } = options;
-      const result = await executor.executeStep(context, { signal, deadlineMs });
+      const result = await executor.executeStep(own, { signal, deadlineMs });
       return result.status === "denied"
         ? Object.freeze({ ...result, explanation: redactedExplanation(result.reason) })
         : result;

@@ -3,7 +3,7 @@ import { coreEvents, type AuditEvent } from "../model/event.js";
 import { isJsonObject, type JsonObject } from "../model/json.js";
 import { systemClock, systemIds } from "./defaults.js";
 import { Ledger } from "./ledger.js";
-import type { Clock, IdSource } from "./ports.js";
+import type { Clock, IdSource, Logger } from "./ports.js";
 import { driverOf, type EventFilter, type Store } from "./store.js";
 
 let open: (audit: AuditMechanism) => Ledger;
@@ -22,9 +22,10 @@ export class AuditMechanism {
     readonly store: Store;
     readonly clock?: Clock | undefined;
     readonly ids?: IdSource | undefined;
+    readonly logger?: Logger | undefined;
   }) {
-    const { store, clock = systemClock, ids = systemIds } = options;
-    this.#ledger = new Ledger(driverOf(store), clock, ids);
+    const { store, clock = systemClock, ids = systemIds, logger } = options;
+    this.#ledger = new Ledger(driverOf(store), { clock, ids, logger });
     Object.freeze(this);
   }
 

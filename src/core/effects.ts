@@ -1,4 +1,5 @@
 import type { BindingRecord } from "../model/authority.js";
+import { boundedText } from "../model/bounded-text.js";
 import { type Capability, covers, parseCapability } from "../model/capability/index.js";
 import { commonBlocks } from "../model/constraint/blocks.js";
 import { avoidsExceptions } from "../model/constraint/index.js";
@@ -37,6 +38,9 @@ export class Effects implements EffectGate {
   /** Members that every effect event of this step has. */
   readonly #common: JsonObject;
   #count = 0;
+  #inFlight = 0;
+  #wakeIdle: () => void = () => undefined;
+  #ended = false;
   #unrecorded: AuditUnavailableError | undefined;
 
   constructor(
@@ -66,6 +70,7 @@ export class Effects implements EffectGate {
     const n = ++this.#count;
     const target = use.capabilities[0] ?? "";
     const members = { effect: use.kind, n, capability: target, capabilities: [...use.capabilities] };
+    this.#inFlight++;
     try {
       this.#assertAlive();
       const powers = this.#admit(use, n);
@@ -79,11 +84,24 @@ export class Effects implements EffectGate {
       const code = error instanceof SynapseError ? error.code : "failed";
       this.#record(
         error instanceof EffectDeniedError
-          ? { event: "effect_denied", ...members, reason: code, detail: error.message.slice(0, 2_000) }
+          ? { event: "effect_denied", ...members, reason: code, detail: boundedText(error.message, 2_000) }
           : { event: "effect_performed", ...members, result: "failure", code },
       );
       throw error;
+    } finally {
+      this.#inFlight--;
+      if (this.#inFlight === 0) this.#wakeIdle();
     }
+  }
+
+  /** Resolves when nothing is in flight: `completed` waits for effects that the action did not wait for (H1). */
+  async idle(): Promise<void> {
+    while (this.#inFlight > 0) await new Promise<void>((resolve) => (this.#wakeIdle = resolve));
+  }
+
+  /** The step is over: handles that its action kept are dead from here on. */
+  end(): void {
+    this.#ended = true;
   }
 
   /** Why an effect of this step is not in the log, once that is known: then its outcome is not known either. */
@@ -108,6 +126,7 @@ export class Effects implements EffectGate {
     this.#step.checkAuthority(this.#ledger);
     const { stop } = this.#step;
     if (stop !== undefined) throw new EffectDeniedError(stop.code, stop.message);
+    if (this.#ended) throw new EffectDeniedError("step_ended", "the step that this handle belonged to has ended");
   }
 
   #admit(use: EffectUse, n: number): readonly Power[] {
@@ -158,14 +177,27 @@ export class Effects implements EffectGate {
   #record(members: EventBody): void {
     // Queued in the agent's lane, so it is durable before, or together with, the step's completion.
     this.#ledger
-      .submit(this.agentId, (tx) => tx.emit({ ...this.#common, ...members }))
+      .submit(this.agentId, (tx) => {
+        try {
+          tx.emit({ ...this.#common, ...members });
+        } catch (error) {
+          // Known at once: the completion of this step may stand in the same transaction.
+          this.#unrecorded ??= unrecordable(error);
+          throw error;
+        }
+      })
       .catch((error: unknown) => {
-        this.#unrecorded ??=
-          error instanceof AuditUnavailableError
-            ? error
-            : new AuditUnavailableError("an effect was not recorded", { cause: error });
+        this.#unrecorded ??= unrecordable(error);
+        // Fail closed: what cannot be recorded any more is not done any more.
+        const message = `what the step does cannot be recorded: ${this.#unrecorded.message}`;
+        this.#step.end({ code: "audit_unavailable", message });
       });
   }
+}
+
+function unrecordable(cause: unknown): AuditUnavailableError {
+  if (cause instanceof AuditUnavailableError) return cause;
+  return new AuditUnavailableError("an effect was not recorded", { cause });
 }
 
 /** Where a use may land: within the ceiling and every link, clear of every exception (A4, K `except`). */

@@ -28,6 +28,8 @@ export class SecureWorkflowExecutor {
    * Runs one step: `requested`, then `authorized` or `denied`, and after the action `completed`; each durable
    * before what depends on it. A denial and a failing action are results, never rejections; something that is
    * not a context is denied with a record (SEMANTICS D4).
+   *
+   * @throws TypeError for malformed options.
    */
   async executeStep(context: SecureExecutionContext, options: StepOptions = {}): Promise<ExecutionResult> {
     return guardStep(this.#guard, context, options);

@@ -11,16 +11,9 @@ import type { ExecutionResult } from "./result.js";
 import { RunningSteps } from "./running-steps.js";
 import { type CapabilityManager, ledgerOfManager } from "./security.js";
 import { defaultStepLimits, type StepLimits } from "./step-limits.js";
+import { readStepOptions, type StepOptions } from "./step-options.js";
 
-/** How a step is run; not part of what is decided. */
-export interface StepOptions {
-  /** Cancels the step. */
-  readonly signal?: AbortSignal | undefined;
-  readonly deadlineMs?: number | undefined;
-  readonly runId?: string | undefined;
-  /** 1 for the first try. */
-  readonly attempt?: number | undefined;
-}
+export type { StepOptions } from "./step-options.js";
 
 /** A call of the guard on its own (specification, RuntimeGuard). */
 export interface GuardRequest extends StepOptions {
@@ -76,7 +69,8 @@ export class RuntimeGuard {
    * Runs an action under enforcement outside a workflow; recorded as `capability_checked` or
    * `capability_denied`, and `capability_executed` (SEMANTICS E2). A binding is required here as anywhere (G2).
    *
-   * @throws TypeError when `capabilityManager` or `audit` are of another pipeline; InvalidContextError.
+   * @throws TypeError when `capabilityManager` or `audit` are of another pipeline, or for malformed options;
+   *   InvalidContextError.
    */
   async guard(request: GuardRequest): Promise<ExecutionResult & { readonly allowed: boolean }> {
     const {
@@ -90,6 +84,7 @@ export class RuntimeGuard {
       ...options
     } = request;
     assertOwn(this, capabilityManager, audit);
+    const stepOptions = readStepOptions(options);
     const [requiredCapability, ...others] = [...capabilities];
     if (requiredCapability === undefined) {
       throw new InvalidContextError("capabilities", "the guard needs at least one capability");
@@ -107,7 +102,12 @@ export class RuntimeGuard {
       actionParams,
     });
     const ceilings = others.length === 0 ? undefined : [requiredCapability, ...others];
-    const result = await executeGuarded(this.#parts, { context, records: guardRecords, ceilings, options });
+    const result = await executeGuarded(this.#parts, {
+      context,
+      records: guardRecords,
+      ceilings,
+      options: stepOptions,
+    });
     return Object.freeze({ ...result, allowed: result.status !== "denied" });
   }
 }
@@ -121,10 +121,11 @@ export function assertOwn(guard: RuntimeGuard, manager: CapabilityManager, audit
 }
 
 /** For the executor: runs a step under its four events. `context` may be anything: what is none is denied. */
-export function guardStep(
+export async function guardStep(
   guard: RuntimeGuard,
   context: unknown,
   options: StepOptions,
 ): Promise<ExecutionResult> {
-  return executeGuarded(openGuard(guard), { context, records: stepRecords, ceilings: undefined, options });
+  const call = { context, records: stepRecords, ceilings: undefined, options: readStepOptions(options) };
+  return executeGuarded(openGuard(guard), call);
 }

@@ -1,4 +1,5 @@
 import type { BindingRecord } from "../model/authority.js";
+import { boundedText } from "../model/bounded-text.js";
 import { AuditUnavailableError } from "../model/errors.js";
 import { explain } from "../model/explain.js";
 import { formatInstant } from "../model/time.js";
@@ -42,6 +43,17 @@ export interface Authorization {
 }
 
 type Verdict = Authorization | { readonly allowed: false; readonly result: ExecutionResult };
+
+// Captured at import, as nothing that was patched later may take part in a verdict.
+const { assign, create, freeze } = Object;
+
+/**
+ * A verdict as it goes through promises. It has no prototype: a `then` that somebody put on
+ * `Object.prototype` would be called with it there, and could put another verdict in its place.
+ */
+function sealed<T extends Verdict>(verdict: T): T {
+  return freeze(assign(create(null) as object, verdict));
+}
 
 /**
  * The way of one step (DESIGN): understand what is asked, decide and record it durably, and only then run
@@ -98,21 +110,21 @@ async function authorize(
       };
       const decision = decideDemand(demand, tx.state, tx.at);
       if (!decision.allowed) {
-        const explanation = demand.refusal?.detail ?? explain(decision, demand);
+        const explanation = boundedText(demand.refusal?.detail ?? explain(decision, demand), 4_000);
         tx.emit({
           ...about,
           event: records.denied,
           reason: decision.reason,
-          explanation: explanation.slice(0, 4_000),
+          explanation,
         });
-        return { allowed: false, result: denied(identity, decision.reason, explanation) };
+        return sealed({ allowed: false, result: denied(identity, decision.reason, explanation) });
       }
       tx.emit({ ...about, event: records.authorized, ...authorizedMembers(decision) });
-      return { allowed: true, requestId, bindings: decision.bindings };
+      return sealed({ allowed: true, requestId, bindings: decision.bindings });
     });
   } catch (error) {
     if (!(error instanceof AuditUnavailableError)) throw error;
     // Fail closed: no durable record, no action.
-    return { allowed: false, result: denied(identity, "audit_unavailable", error.message) };
+    return sealed({ allowed: false, result: denied(identity, "audit_unavailable", error.message) });
   }
 }

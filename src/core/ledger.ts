@@ -5,7 +5,7 @@ import type { JsonValue } from "../model/json.js";
 import { State } from "../model/state.js";
 import { formatInstant } from "../model/time.js";
 import { type Job, Lanes } from "./lanes.js";
-import type { Clock, IdSource } from "./ports.js";
+import type { Clock, IdSource, Logger } from "./ports.js";
 import type { Blob, StoreDriver, StoreTransaction } from "./store.js";
 
 /** What a transition sees and does inside the write transaction. */
@@ -44,6 +44,7 @@ export class Ledger {
   readonly #driver: StoreDriver;
   readonly #clock: Clock;
   readonly #ids: IdSource;
+  readonly #logger: Logger | undefined;
   readonly #lanes = new Lanes();
   readonly #listeners = new Set<Listener>();
   #state: State | undefined;
@@ -51,15 +52,21 @@ export class Ledger {
   #suspect = false;
   #closed = false;
 
-  constructor(driver: StoreDriver, clock: Clock, ids: IdSource) {
+  constructor(driver: StoreDriver, parts: { clock: Clock; ids: IdSource; logger?: Logger | undefined }) {
     this.#driver = driver;
-    this.#clock = clock;
-    this.#ids = ids;
+    this.#clock = parts.clock;
+    this.#ids = parts.ids;
+    this.#logger = parts.logger;
     this.#state = this.#load();
   }
 
   get driver(): StoreDriver {
     return this.#driver;
+  }
+
+  /** Nothing is recorded, or heard of other processes, any more. */
+  get closed(): boolean {
+    return this.#closed;
   }
 
   /** The state at the last event this process has seen committed. Reading it decides nothing for good. */
@@ -229,8 +236,9 @@ export class Ledger {
   #rollback(tx: StoreTransaction): void {
     try {
       tx.rollback();
-    } catch {
+    } catch (error) {
       // Nothing is lost by this: the connection is given up before anything else is read or written (#recover).
+      this.#logger?.warn({ error }, "a transaction could not be rolled back");
     }
   }
 
@@ -240,6 +248,7 @@ export class Ledger {
       hint: `check the disk and the permissions of \`${this.#driver.location}\``,
       cause,
     });
+    this.#logger?.error({ error: cause, refused: batch.length }, "the log could not be written");
     for (const job of batch) job.reject(error);
   }
 

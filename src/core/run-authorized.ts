@@ -10,7 +10,7 @@ import { Effects, type Power } from "./effects.js";
 import { deterministicSource, type Environment } from "./environment.js";
 import type { Authorization, GuardCall, GuardParts } from "./guarded-step.js";
 import type { Tx } from "./ledger.js";
-import type { Handles } from "./ports.js";
+import type { HandleFactory } from "./ports.js";
 import { commonMembers } from "./records.js";
 import { completed, type ExecutionFailure, type ExecutionResult, unfinished } from "./result.js";
 import { RunningStep } from "./running-steps.js";
@@ -68,8 +68,9 @@ async function perform(
   effects: Effects,
 ): Promise<Settled> {
   if (step.stop !== undefined) return { kind: "not_started" };
-  const work = invoke(context.action, demand.params, parts.handles(effects), environmentOf(context, step));
+  const work = invoke(context.action, demand.params, parts.handles, effects, environmentOf(context, step));
   const settled = await settle(work, step);
+  effects.end();
   if (settled.kind === "abandoned") {
     const refuse = () => effects.refuseLateResult();
     work.then(refuse, refuse);
@@ -84,11 +85,16 @@ async function perform(
 async function invoke(
   action: Action,
   params: JsonObject,
-  handles: Handles,
+  handles: HandleFactory,
+  effects: Effects,
   env: Environment,
 ): Promise<unknown> {
   const { run } = openAction(action);
-  return await run(params, handles, env);
+  try {
+    return await run(params, handles(effects), env);
+  } finally {
+    await effects.idle();
+  }
 }
 
 function powersOf(demand: Demand, { bindings }: Authorization): readonly Power[] {
@@ -205,5 +211,5 @@ function appendCompleted(
   });
   if (failure === undefined && "output" in outcome) return completed(context, bindings, outcome.output);
   const why = failure ?? { code: "action_failed", message: "the action failed" };
-  return unfinished(context, bindings, why.code === "cancelled" ? "cancelled" : "failed", why);
+  return unfinished(context, bindings, step.stop?.code === "cancelled" ? "cancelled" : "failed", why);
 }

@@ -39,6 +39,16 @@ export class RunningStep {
   /** Ends it when its authority is gone (SEMANTICS D7). */
   checkAuthority(ledger: Ledger): void {
     if (this.stop !== undefined) return;
+    try {
+      this.#checkAuthority(ledger);
+    } catch (error) {
+      this.end(unreadable(error));
+    }
+  }
+
+  #checkAuthority(ledger: Ledger): void {
+    // Nobody would hear of a revocation any more, and nothing that is done could be recorded.
+    if (ledger.closed) return this.end({ code: "audit_unavailable", message: "the pipeline was closed" });
     const now = ledger.now();
     if (ledger.state.suspended.has(this.agentId))
       return this.end(revoked(`agent ${this.agentId} was suspended`));
@@ -51,6 +61,12 @@ export class RunningStep {
         return this.end(revoked(`${refusal.link.kind} \`${refusal.link.id}\`: ${refusal.detail}`));
     }
   }
+}
+
+/** A log that cannot be read may hold a revocation: fail closed. */
+function unreadable(error: unknown): Stop {
+  const why = error instanceof Error ? error.message : String(error);
+  return { code: "audit_unavailable", message: `the log could not be read while the step ran: ${why}` };
 }
 
 function revoked(detail: string): Stop {
@@ -107,14 +123,7 @@ export class RunningSteps {
       this.#ledger.refresh();
       for (const step of this.#steps) step.checkAuthority(this.#ledger);
     } catch (error) {
-      // A log that cannot be read may hold a revocation: fail closed.
-      const why = error instanceof Error ? error.message : String(error);
-      for (const step of this.#steps) {
-        step.end({
-          code: "audit_unavailable",
-          message: `the log could not be read while the step ran: ${why}`,
-        });
-      }
+      for (const step of this.#steps) step.end(unreadable(error));
     }
   }
 }

@@ -1,9 +1,9 @@
 import { explain } from "../model/explain.js";
-import type { DenialReason } from "../model/denial.js";
 import { isIdentifier } from "../model/identifier.js";
 import type { JsonObject } from "../model/json.js";
 import { type AuditMechanism, ledgerOf } from "./audit.js";
 import { checkActor, checkRequest, type ContractRequest, issueContract, revokeLink } from "./authority.js";
+import type { Decision } from "./decide-history.js";
 import { demandForCheck, decideDemand, recordedCapability } from "./demand.js";
 import { type CapabilityContract, contractDocument } from "./documents.js";
 import type { Ledger } from "./ledger.js";
@@ -110,14 +110,6 @@ export interface CheckRequest {
   readonly stepId?: string | undefined;
 }
 
-/** The answer of a check, for the operator: `explanation` names policy and never goes to an agent (D3). */
-export interface CheckResult {
-  readonly allowed: boolean;
-  readonly bindingId: string | undefined;
-  readonly reason: DenialReason | undefined;
-  readonly explanation: string;
-}
-
 /** Answers "may this agent do this?" without running anything (specification, PermissionEnforcer). */
 export class PermissionEnforcer {
   readonly #ledger: Ledger;
@@ -133,7 +125,7 @@ export class PermissionEnforcer {
    *
    * @throws AuditUnavailableError when the answer could not be recorded: then there is none.
    */
-  async enforce(request: CheckRequest): Promise<CheckResult> {
+  async enforce(request: CheckRequest): Promise<Decision> {
     const demand = demandForCheck(request);
     return this.#ledger.submit(demand.agentId, (tx) => {
       const decision = decideDemand(demand, tx.state, tx.at);

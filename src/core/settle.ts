@@ -1,3 +1,4 @@
+import { boundedText } from "../model/bounded-text.js";
 import { SynapseError } from "../model/errors.js";
 import type { ExecutionFailure } from "./result.js";
 import type { RunningStep } from "./running-steps.js";
@@ -32,12 +33,16 @@ export async function settle(work: Promise<unknown>, step: RunningStep): Promise
   return settled;
 }
 
+const codePattern = /^[a-z][a-z0-9_]{0,63}$/;
+
 /** What went wrong inside an action, as data; a hostile error object cannot throw again from here. */
 export function failureOf(error: unknown): ExecutionFailure {
   try {
-    if (error instanceof SynapseError) return { code: error.code, message: error.message };
-    const message = error instanceof Error ? error.message : String(error);
-    return { code: "action_failed", message: String(message).toWellFormed().slice(0, 2_000) };
+    const message: unknown = error instanceof Error ? error.message : error;
+    // The code goes into the log, so it has to look like one.
+    const own: unknown = error instanceof SynapseError ? error.code : undefined;
+    const code = typeof own === "string" && codePattern.test(own) ? own : "action_failed";
+    return { code, message: boundedText(String(message), 2_000) };
   } catch {
     return { code: "action_failed", message: "the action threw something that cannot be shown" };
   }

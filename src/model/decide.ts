@@ -44,13 +44,15 @@ export type Decision =
  */
 export function decide(request: DecisionRequest, state: State, now: number): Decision {
   const at = Math.max(now, state.lastTime);
-  const [first] = request.requirements;
+  // By index: a patched array iterator could otherwise show no requirement where there is one.
+  const first = request.requirements[0];
   if (first === undefined) return denied("invalid_capability");
   if (!request.ceiling.every((limit) => covers(limit, first))) return denied("capability_mismatch", first);
   if (state.suspended.has(request.agentId)) return denied("agent_suspended", first);
 
   const bindings: BindingRecord[] = [];
-  for (const requirement of request.requirements) {
+  for (let index = 0; index < request.requirements.length; index++) {
+    const requirement = request.requirements[index] as Capability;
     const answer = grantFor({ ...request, requirement }, state, at);
     if ("reason" in answer) return denied(answer.reason, requirement, answer.nearest);
     bindings.push(answer);

@@ -1,4 +1,3 @@
-import type { Constraints } from "../../model/constraint/index.js";
 import type { JsonObject } from "../../model/json.js";
 import { checkGrant } from "../check-grant.js";
 import type { Execute } from "../command.js";

@@ -2,11 +2,11 @@ import { existsSync } from "node:fs";
 import { previewPolicy } from "../../policy/apply.js";
 import { planWorkflow } from "../../workflow/plan.js";
 import type { PlanRow } from "../../workflow/report.js";
-import { readInputs } from "../../workflow/run.js";
 import type { Execute } from "../command.js";
 import { type CommandContext, type CommonOptions, withPipeline } from "../context.js";
 import { readPolicy, readWorkflow } from "../document-file.js";
 import { exitCode } from "../exit-code.js";
+import { inputsFromTexts } from "../input-texts.js";
 import { status } from "../palette.js";
 import { table } from "../table.js";
 
@@ -18,7 +18,7 @@ interface PlanOptions extends CommonOptions {
 /** `synapse plan`: decides every step as of now and keeps nothing (SEMANTICS E5, R6). */
 export const execute: Execute<PlanOptions> = async (context, [file = ""], options) => {
   const definition = await readWorkflow(context, file);
-  const inputs = readInputs(definition, Object.fromEntries(options.input ?? []));
+  const inputs = inputsFromTexts(definition, options.input);
   const policy = options.policy === undefined ? undefined : await readPolicy(context, options.policy);
   const store = policy === undefined ? { create: false } : storeForPreview(context);
   return withPipeline(context, store, async (pipeline) => {

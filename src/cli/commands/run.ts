@@ -1,11 +1,12 @@
 import { applyPolicy } from "../../policy/apply.js";
 import { checkActions, type WorkflowDefinition } from "../../workflow/definition.js";
 import type { RunSummary } from "../../workflow/report.js";
-import { readInputs, runWorkflow } from "../../workflow/run.js";
+import { runWorkflow } from "../../workflow/run.js";
 import type { Execute } from "../command.js";
 import { type CommandContext, type CommonOptions, withPipeline } from "../context.js";
 import { readPolicy, readWorkflow } from "../document-file.js";
 import { exitCode } from "../exit-code.js";
+import { inputsFromTexts } from "../input-texts.js";
 import { operatorName } from "../operator-name.js";
 import { RunView } from "../run-view.js";
 
@@ -19,7 +20,7 @@ interface RunOptions extends CommonOptions {
 /** `synapse run`: everything a person wrote is read and checked before anything is recorded. */
 export const execute: Execute<RunOptions> = async (context, [file = ""], options) => {
   const definition = await readWorkflow(context, file);
-  const inputs = readInputs(definition, Object.fromEntries(options.input ?? []));
+  const inputs = inputsFromTexts(definition, options.input);
   const policy = options.policy === undefined ? undefined : await readPolicy(context, options.policy);
   const protectedFiles = policy === undefined ? [] : [policy.file];
   return withPipeline(context, { create: true, protectedFiles }, async (pipeline) => {

@@ -1,0 +1,46 @@
+import { decide as decideOn, type Decision as StateDecision } from "../model/decide.js";
+import type { DenialReason } from "../model/denial.js";
+import type { AuditEvent } from "../model/event.js";
+import { explain } from "../model/explain.js";
+import { State } from "../model/state.js";
+import { demandForCheck } from "./demand.js";
+import type { CheckRequest } from "./security.js";
+
+/** A decision, with what determined it (STYLE 4). `explanation` names policy: for the operator (D3). */
+export interface Decision {
+  readonly allowed: boolean;
+  /** The binding that allows it; undefined when denied. */
+  readonly bindingId: string | undefined;
+  /** Why not; undefined when allowed. */
+  readonly reason: DenialReason | undefined;
+  readonly explanation: string;
+}
+
+/**
+ * What would be decided, given a history of events: a pure function of its arguments. It folds the history
+ * (`audit.getEvents()`, or a part of it: the policy as it was then) and decides as the guard does.
+ *
+ * @param history consecutive events from the first one on.
+ * @param now ms since the epoch; earlier than the history's end it counts as that (SEMANTICS D8).
+ */
+export function decide(request: CheckRequest, history: Iterable<AuditEvent>, now: number): Decision {
+  const state = new State();
+  for (const event of history) state.fold(event);
+  const demand = demandForCheck(request);
+  if (demand.refusal !== undefined) {
+    return verdict(false, undefined, demand.refusal.reason, demand.refusal.detail);
+  }
+  const decision: StateDecision = decideOn(demand, state, now);
+  return decision.allowed
+    ? verdict(true, decision.bindingId, undefined, explain(decision, demand))
+    : verdict(false, undefined, decision.reason, explain(decision, demand));
+}
+
+function verdict(
+  allowed: boolean,
+  bindingId: string | undefined,
+  reason: DenialReason | undefined,
+  explanation: string,
+): Decision {
+  return Object.freeze({ allowed, bindingId, reason, explanation });
+}
