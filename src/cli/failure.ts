@@ -17,9 +17,11 @@ const environmental = new Set(["audit_unavailable", "cannot_open", "expression_f
 /**
  * Tells what a person did wrong (2) and what authority does not allow (3) from what went wrong on its own (1).
  * A `TypeError` that comes this far is a mistake in this program: arguments are checked before they are used.
+ *
+ * @param command the command that was meant, as far as it can be told: its help is the hint.
  */
-export function failureFrom(error: unknown): Failure {
-  if (error instanceof CommanderError) return usageFailure(error);
+export function failureFrom(error: unknown, command = "synapse"): Failure {
+  if (error instanceof CommanderError) return usageFailure(error, command);
   if (error instanceof SynapseError) {
     const { code, message, hint } = error;
     return { code, message, hint, exit: exitOf(error) };
@@ -42,11 +44,13 @@ function exitOf(error: SynapseError): number {
 }
 
 /** Commander's own words, in the form that all errors have here. */
-function usageFailure(error: CommanderError): Failure {
+function usageFailure(error: CommanderError, command: string): Failure {
   const [said = "", suggestion] = error.message.replace(/^error: /, "").split("\n");
-  const message = said.replace(/'([^']*)'/g, "`$1`").replace(/\.$/, "");
+  const message = said
+    .replace(/'([^']*)'/g, "`$1`")
+    .replace(" is invalid. ", " is invalid: ")
+    .replace(/\.$/, "");
   const meant = /\(Did you mean (?:one of )?(.+)\?\)/.exec(suggestion ?? "")?.[1];
-  const hint =
-    meant === undefined ? "synapse --help lists the commands, and each has --help" : `did you mean ${meant}?`;
+  const hint = meant === undefined ? `${command} --help shows how it is used` : `did you mean ${meant}?`;
   return { code: "usage", message, hint, exit: exitCode.invalid };
 }

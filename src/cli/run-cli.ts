@@ -1,4 +1,4 @@
-import { CommanderError } from "commander";
+import { type Command, CommanderError } from "commander";
 import { exitCode } from "./exit-code.js";
 import { failureFrom, failureLines } from "./failure.js";
 import type { CliIo } from "./io.js";
@@ -36,12 +36,25 @@ async function settle(argv: readonly string[], io: CliIo, out: Output, err: Outp
     if (error instanceof CommanderError && error.exitCode === 0) return exitCode.done;
     // No command was named, so the help was shown (on standard error), which says all there is to say.
     if (error instanceof CommanderError && error.code === "commander.help") return exitCode.invalid;
-    return tell(error, err);
+    return tell(error, err, commandIn(program, argv));
   }
 }
 
-function tell(error: unknown, err: Output): number {
-  const failure = failureFrom(error);
+/** The command that was meant, options aside: `synapse audit list`. */
+function commandIn(program: Command, argv: readonly string[]): string {
+  let command = program;
+  let name = program.name();
+  for (const word of argv) {
+    const next = command.commands.find((candidate) => candidate.name() === word);
+    if (next === undefined) continue;
+    command = next;
+    name += ` ${word}`;
+  }
+  return name;
+}
+
+function tell(error: unknown, err: Output, command?: string): number {
+  const failure = failureFrom(error, command);
   err.lines(failureLines(failure));
   return failure.exit;
 }

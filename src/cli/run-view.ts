@@ -3,6 +3,7 @@ import type { WorkflowDefinition } from "../workflow/definition.js";
 import type { CommandContext } from "./context.js";
 import { durationText } from "./duration-text.js";
 import { status } from "./palette.js";
+import { printable } from "./printable.js";
 import { alignedLines, widthOf } from "./table.js";
 
 /** What people see of a run: lines that are final when they are printed, so that a pipe gets the same. */
@@ -10,7 +11,7 @@ export class RunView {
   readonly #context: CommandContext;
   readonly #definition: WorkflowDefinition;
   readonly #shown = new Set<string>();
-  readonly #widths: readonly number[];
+  readonly #widths: number[];
   readonly #begun = performance.now();
 
   constructor(context: CommandContext, definition: WorkflowDefinition) {
@@ -18,7 +19,7 @@ export class RunView {
     this.#definition = definition;
     const widest = (texts: readonly string[]) => Math.max(...texts.map(widthOf));
     const steps = definition.steps;
-    // Lines come one by one, so columns are as wide as what can be known before: capabilities only by guess.
+    // Lines come one by one, so a column is as wide as what is known: that of capabilities grows as they come.
     this.#widths = [11, widest(steps.map((step) => step.id)), widest(steps.map((step) => step.agent)), 32, 7];
   }
 
@@ -85,6 +86,7 @@ export class RunView {
       { text: took.padStart(7), paint: palette.dim },
       { text: why, paint: palette.dim },
     ];
+    this.#widths[3] = Math.max(this.#widths[3] ?? 0, widthOf(printable(capability ?? "")));
     out.lines(alignedLines([cells], this.#widths));
   }
 

@@ -51,6 +51,6 @@ steps:
     agent: reader
     action: fs.write
     needs: [read]
-    with: { path: synapse-out/greeting.txt, content: "\${{ steps.read.output.text }} And goodbye." }
+    with: { path: synapse-out/greeting.txt, content: "Goodbye." }
     on_denied: continue
 `;

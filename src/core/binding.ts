@@ -4,6 +4,7 @@ import type { AuditMechanism } from "./audit.js";
 import { ledgerOf } from "./audit.js";
 import { type BindingRequest, checkActor, checkRequest, createBinding, revokeLink } from "./authority.js";
 import { type AgentCapabilityBinding, bindingDocument } from "./documents.js";
+import { adminLane } from "./lanes.js";
 import type { Ledger } from "./ledger.js";
 
 /**
@@ -27,7 +28,7 @@ export class BindingManager {
   async bind(request: BindingRequest): Promise<AgentCapabilityBinding> {
     const frozen = { ...request };
     checkRequest(frozen);
-    return this.#ledger.submit("admin", (tx) => bindingDocument(createBinding(tx, frozen), tx.at));
+    return this.#ledger.submit(adminLane, (tx) => bindingDocument(createBinding(tx, frozen), tx.at));
   }
 
   /**
@@ -42,7 +43,7 @@ export class BindingManager {
   ): Promise<boolean> {
     const { revokedBy = "unknown", reason } = options;
     checkActor("revokedBy", revokedBy);
-    return this.#ledger.submit("admin", (tx) => {
+    return this.#ledger.submit(adminLane, (tx) => {
       const record = tx.state.binding(String(bindingId));
       return record !== undefined && revokeLink(tx, record, revokedBy, reason);
     });

@@ -5,16 +5,18 @@ import {
   parseRequirement,
   parseScope,
 } from "../model/capability/index.js";
+import { boundedText } from "../model/bounded-text.js";
 import { copyJson } from "../model/copy-json.js";
 import { decide, type Decision, type DecisionRequest } from "../model/decide.js";
 import type { DenialReason } from "../model/denial.js";
 import { CapabilitySyntaxError, InvalidContextError, InvalidDataError } from "../model/errors.js";
 import { isIdentifier } from "../model/identifier.js";
-import { isJsonObject, type JsonObject } from "../model/json.js";
+import { isJsonArray, isJsonObject, type JsonObject, type JsonValue } from "../model/json.js";
 import type { State } from "../model/state.js";
 import { type Action, openAction, type Preparation, prepareParams } from "./action.js";
 import type { SecureExecutionContext } from "./context.js";
 import type { CheckRequest } from "./security.js";
+import { failureOf } from "./settle.js";
 
 /** A request as it is decided: what was understood of it, or why nothing could be (SEMANTICS D4). */
 export interface Demand extends DecisionRequest {
@@ -40,16 +42,30 @@ export function demandForAction(
 ): Demand {
   return understood(context, () => {
     const params = copyParams(prepareParams(context.action, context.actionParams, preparation));
-    const { requires } = openAction(context.action);
-    const required: unknown = requires(params);
-    const texts: readonly unknown[] = Array.isArray(required) ? required : [required];
-    const requirements = texts.map(concrete);
+    const requirements = requiredTexts(context.action, params).map(concrete);
     const first = concrete(context.requiredCapability);
     const ceiling =
       context.capabilityScope === undefined ? [first] : [first, parseScope(first, context.capabilityScope)];
     refuseOutside(ceilings, requirements);
     return { params, requirements, ceiling };
   });
+}
+
+/** Most capabilities that one action may require: all of them have to fit into one event. */
+export const requirementsMax = 8;
+const requiredLimits = { depth: 1, values: requirementsMax + 1, characters: requirementsMax * 2_048 };
+
+/** What `requires` answers, copied at its one reading: an array of a class of its own could lie later. */
+function requiredTexts(action: Action, params: JsonObject): readonly JsonValue[] {
+  const { requires } = openAction(action);
+  const answer: unknown = requires(params);
+  try {
+    const required = copyJson(answer, requiredLimits);
+    return isJsonArray(required) ? required : [required];
+  } catch (error) {
+    const detail = `what \`${action.name}\` requires is not one to ${requirementsMax} capability texts`;
+    throw new Refusal("invalid_capability", `${detail}: ${failureOf(error).message}`);
+  }
 }
 
 function refuseOutside(ceilings: readonly string[] | undefined, requirements: readonly Capability[]): void {
@@ -104,7 +120,7 @@ export function recordedCapability(text: unknown): string {
   try {
     return parseCapability(text).text;
   } catch {
-    return text.toWellFormed().slice(0, 1_024);
+    return boundedText(text, 1_024);
   }
 }
 
@@ -126,10 +142,8 @@ function understood(asked: Asked, read: () => Understood): Demand {
     return { agentId, workflowId, stepId, ...read(), refusal: undefined };
   } catch (error) {
     // Hostile or malformed input is a denial with a record, never an exception (D4).
-    const malformed = error instanceof InvalidContextError || error instanceof InvalidDataError;
-    const reason =
-      error instanceof Refusal ? error.reason : malformed ? "invalid_context" : "invalid_capability";
-    const detail = error instanceof Error ? error.message : String(error);
+    const reason = reasonOf(error);
+    const detail = failureOf(error).message;
     return {
       agentId,
       workflowId,
@@ -140,6 +154,16 @@ function understood(asked: Asked, read: () => Understood): Demand {
       refusal: { reason, detail },
     };
   }
+}
+
+function reasonOf(error: unknown): DenialReason {
+  try {
+    if (error instanceof Refusal) return error.reason;
+    if (error instanceof InvalidContextError || error instanceof InvalidDataError) return "invalid_context";
+  } catch {
+    // A proxy that was thrown and does not let itself be asked what it is.
+  }
+  return "invalid_capability";
 }
 
 /** A requirement names one action: `*` is for grants only (SEMANTICS C). */
@@ -160,13 +184,10 @@ function copyParams(params: unknown): JsonObject {
  */
 export function requiredCapabilityOf(action: Action, params: JsonObject, preparation: Preparation): string {
   try {
-    const { requires } = openAction(action);
-    const required: unknown = requires(copyParams(prepareParams(action, params, preparation)));
-    const first: unknown = Array.isArray(required) ? required[0] : required;
+    const [first] = requiredTexts(action, copyParams(prepareParams(action, params, preparation)));
     return typeof first === "string" && first !== "" ? first : action.name;
   } catch (error) {
-    if (error instanceof CapabilitySyntaxError)
-      return error.input.toWellFormed().slice(0, 1_024) || action.name;
+    if (error instanceof CapabilitySyntaxError) return boundedText(error.input, 1_024) || action.name;
     return action.name;
   }
 }

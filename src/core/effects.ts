@@ -126,7 +126,8 @@ export class Effects implements EffectGate {
     this.#step.checkAuthority(this.#ledger);
     const { stop } = this.#step;
     if (stop !== undefined) throw new EffectDeniedError(stop.code, stop.message);
-    if (this.#ended) throw new EffectDeniedError("step_ended", "the step that this handle belonged to has ended");
+    if (this.#ended)
+      throw new EffectDeniedError("step_ended", "the step that this handle belonged to has ended");
   }
 
   #admit(use: EffectUse, n: number): readonly Power[] {

@@ -1,5 +1,11 @@
 import type { Transition } from "./ledger.js";
 
+/**
+ * The lane of changes of authority. No agent's identifier can be spelt like it (A1): an agent that called
+ * itself by it would be served before everyone and could fill the space that is kept for revocations.
+ */
+export const adminLane = "#admin";
+
 /** A transition that waits for its transaction, and whom to tell. */
 export interface Job {
   readonly lane: string;
@@ -10,7 +16,7 @@ export interface Job {
 
 /**
  * Queues, one for each agent, served in turn: an agent with a thousand requests waits behind itself and
- * delays another agent's one request by one turn (SEMANTICS D9). `admin` is served before everyone.
+ * delays another agent's one request by one turn (SEMANTICS D9). `adminLane` is served before everyone.
  */
 export class Lanes {
   readonly #queues = new Map<string, Job[]>();
@@ -29,13 +35,13 @@ export class Lanes {
 
   /** Takes up to `most` jobs, one a lane and round; each lane keeps its own order. */
   take(most: number): Job[] {
-    const taken = this.#queues.get("admin")?.splice(0, most) ?? [];
-    if (this.#queues.get("admin")?.length === 0) this.#queues.delete("admin");
+    const taken = this.#queues.get(adminLane)?.splice(0, most) ?? [];
+    if (this.#queues.get(adminLane)?.length === 0) this.#queues.delete(adminLane);
     const positions = new Map<string, number>();
     for (let round = 0, progress = true; progress && taken.length < most; round++) {
       progress = false;
       for (const [lane, queue] of this.#queues) {
-        const job = lane === "admin" ? undefined : queue[round];
+        const job = lane === adminLane ? undefined : queue[round];
         if (job === undefined || taken.length >= most) continue;
         taken.push(job);
         positions.set(lane, round + 1);
@@ -51,5 +57,15 @@ export class Lanes {
     }
     this.#size -= taken.length;
     return taken;
+  }
+
+  /** Returns jobs that were taken, in front of those that came after them. */
+  putBack(jobs: readonly Job[]): void {
+    for (const job of [...jobs].reverse()) {
+      const queue = this.#queues.get(job.lane);
+      if (queue === undefined) this.#queues.set(job.lane, [job]);
+      else queue.unshift(job);
+    }
+    this.#size += jobs.length;
   }
 }

@@ -4,7 +4,7 @@ import { type AuditEvent, type EventBody, eventBytesMax, protocolVersion } from 
 import type { JsonValue } from "../model/json.js";
 import { State } from "../model/state.js";
 import { formatInstant } from "../model/time.js";
-import { type Job, Lanes } from "./lanes.js";
+import { adminLane, type Job, Lanes } from "./lanes.js";
 import type { Clock, IdSource, Logger } from "./ports.js";
 import type { Blob, StoreDriver, StoreTransaction } from "./store.js";
 
@@ -27,13 +27,22 @@ export interface Tx {
  */
 export type Transition<T> = (tx: Tx) => T;
 
-/** Told of every event after it is durable, in log order; `foreign` events were written by another process. */
+/**
+ * Told of every event after it is durable, in log order. `foreign`: not known to be this process's own, so
+ * written by another one, or found in the log after a write that seemed to fail.
+ */
 export type Listener = (event: AuditEvent, foreign: boolean) => void;
 
 const batchMax = 512;
 const busyMsMax = 10_000;
 /** Kept free for revocations: a full disk must not make authority irrevocable (SEMANTICS D9). */
 const reservedBytes = 256 * 1024;
+
+/** What one transition made. It reaches the store after the transition returned, so what throws leaves nothing. */
+interface Made {
+  readonly events: AuditEvent[];
+  readonly writes: ((tx: StoreTransaction) => void)[];
+}
 
 /**
  * The one writer of a process (SEMANTICS E4). Transitions queue in lanes and go into one transaction
@@ -48,7 +57,11 @@ export class Ledger {
   readonly #lanes = new Lanes();
   readonly #listeners = new Set<Listener>();
   #state: State | undefined;
+  /** The last event that listeners were told of. */
+  #told: number;
   #draining = false;
+  readonly #awaitingIdle: (() => void)[] = [];
+  #closing = false;
   #suspect = false;
   #closed = false;
 
@@ -58,6 +71,7 @@ export class Ledger {
     this.#ids = parts.ids;
     this.#logger = parts.logger;
     this.#state = this.#load();
+    this.#told = this.#state.seq;
   }
 
   get driver(): StoreDriver {
@@ -88,12 +102,12 @@ export class Ledger {
   /**
    * Runs a transition in the next transaction.
    *
-   * @param lane the agent it is for, so that one busy agent cannot starve others; `admin` for changes of
-   *   authority, which go first and may use the space that is kept free.
+   * @param lane the agent it is for, so that one busy agent cannot starve others; `adminLane` for changes
+   *   of authority, which go first and may use the space that is kept free.
    * @throws AuditUnavailableError when its events could not be made durable; whatever the transition throws.
    */
   submit<T>(lane: string, transition: Transition<T>): Promise<T> {
-    if (this.#closed) return Promise.reject(new AuditUnavailableError("the pipeline is closed"));
+    if (this.#closing) return Promise.reject(new AuditUnavailableError("the pipeline is closed"));
     return new Promise<T>((resolve, reject) => {
       this.#lanes.add(lane, { run: transition, resolve: resolve as (value: unknown) => void, reject });
       this.#schedule();
@@ -106,10 +120,10 @@ export class Ledger {
     this.#foldForeign(this.#driver.eventsAfter(this.state.seq));
   }
 
-  /** Waits for what is queued, then refuses everything. The database stays open: its owner closes it. */
+  /** Refuses everything from now on and waits for what is queued. The database stays open: its owner closes it. */
   async close(): Promise<void> {
-    // A failed flush was already told to those whose events it held; closing goes on.
-    await this.submit("admin", () => undefined).catch(() => undefined);
+    this.#closing = true;
+    if (this.#draining) await new Promise<void>((resolve) => this.#awaitingIdle.push(resolve));
     this.#closed = true;
   }
 
@@ -142,7 +156,8 @@ export class Ledger {
       await new Promise((resolve) => setTimeout(resolve, 1));
     }
     this.#draining = false;
-    if (this.#lanes.size > 0) this.#schedule();
+    if (this.#lanes.size > 0) return this.#schedule();
+    for (const tell of this.#awaitingIdle.splice(0)) tell();
   }
 
   #begin(): StoreTransaction | undefined {
@@ -155,33 +170,40 @@ export class Ledger {
     this.#driver.reopen();
     this.#state = this.#load();
     this.#suspect = false;
+    for (const event of this.#driver.eventsAfter(this.#told)) this.#tell(event, true);
   }
 
   #commit(tx: StoreTransaction, batch: readonly Job[]): void {
     const events: AuditEvent[] = [];
     const settled: (() => void)[] = [];
+    let writes = 0;
     try {
       this.#foldForeign(tx.eventsAfter(this.state.seq));
       const full = (this.#driver.freeBytes() ?? Infinity) < reservedBytes;
       for (const job of batch) {
-        if (full && job.lane !== "admin") {
+        if (full && job.lane !== adminLane) {
           const error = new AuditUnavailableError("the disk that holds the log is full", {
             hint: "free some space; changes of authority still work",
           });
           settled.push(() => job.reject(error));
           continue;
         }
-        const before = events.length;
+        const made: Made = { events: [], writes: [] };
+        let answer: unknown;
         try {
-          const answer = job.run(this.#transaction(tx, events));
-          settled.push(() => job.resolve(answer));
+          answer = job.run(this.#transaction(made));
         } catch (error) {
-          // A transition that threw half-way must leave nothing behind; the others are tried again without it.
-          if (events.length > before) return this.#withdraw(tx, batch, job, error);
+          // Its events stand in the state already: they leave with it, and the others are tried again without it.
+          if (made.events.length > 0) return this.#withdraw(tx, batch, job, error);
           settled.push(() => job.reject(error));
+          continue;
         }
+        for (const write of made.writes) write(tx);
+        writes += made.writes.length;
+        events.push(...made.events);
+        settled.push(() => job.resolve(answer));
       }
-      if (events.length > 0) tx.commit();
+      if (writes > 0) tx.commit();
       else tx.rollback();
     } catch (cause) {
       this.#suspect = true;
@@ -193,7 +215,7 @@ export class Ledger {
     for (const settle of settled) settle();
   }
 
-  #transaction(tx: StoreTransaction, events: AuditEvent[]): Tx {
+  #transaction({ events, writes }: Made): Tx {
     const { state } = this;
     const at = this.now();
     return {
@@ -216,13 +238,12 @@ export class Ledger {
           );
         }
         events.push(event);
-        tx.append(event, text, state.fold(event));
+        const changes = state.fold(event);
+        writes.push((tx) => tx.append(event, text, changes));
         return event;
       },
-      keep: (blob) => tx.putBlob(blob),
-      setMemory: (key, value) => {
-        tx.setMemory(key, value);
-      },
+      keep: (blob) => void writes.push((tx) => tx.putBlob(blob)),
+      setMemory: (key, value) => void writes.push((tx) => tx.setMemory(key, value)),
     };
   }
 
@@ -230,7 +251,7 @@ export class Ledger {
     tx.rollback();
     this.#state = this.#load();
     culprit.reject(error);
-    for (const job of batch) if (job !== culprit) this.#lanes.add(job.lane, job);
+    this.#lanes.putBack(batch.filter((job) => job !== culprit));
   }
 
   #rollback(tx: StoreTransaction): void {
@@ -260,7 +281,18 @@ export class Ledger {
   }
 
   #tell(event: AuditEvent, foreign: boolean): void {
-    for (const listener of this.#listeners) listener(event, foreign);
+    this.#told = event.seq;
+    for (const listener of this.#listeners) {
+      try {
+        listener(event, foreign);
+      } catch (error) {
+        // The event stands, whatever a listener makes of it, and those who wait for it must hear so. As with
+        // Node's EventTarget, the listener's error is the process's.
+        process.nextTick(() => {
+          throw error;
+        });
+      }
+    }
   }
 
   #load(): State {

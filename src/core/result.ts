@@ -1,5 +1,6 @@
 import type { BindingRecord } from "../model/authority.js";
 import type { DenialReason } from "../model/denial.js";
+import { redactedExplanation } from "../model/explain.js";
 import type { JsonValue } from "../model/json.js";
 import { digestOf } from "./commitment.js";
 
@@ -69,6 +70,23 @@ export function unfinished(
   { code, message }: ExecutionFailure,
 ): ExecutionResult {
   return Object.freeze({ status, ...ran(of, bindings), error: Object.freeze({ code, message }) });
+}
+
+/** Failures that the guard explains with links of the chain, or with where the log is. */
+const operatorsCodes: ReadonlySet<string> = new Set(["revoked_while_running", "audit_unavailable"]);
+
+/** The same result as an agent may see it: what was decided, nothing of why (SEMANTICS D3). */
+export function redacted(result: ExecutionResult): ExecutionResult {
+  if (result.status === "completed") return result;
+  if (result.status === "denied") {
+    return Object.freeze({ ...result, explanation: redactedExplanation(result.reason) });
+  }
+  const { code } = result.error;
+  if (!operatorsCodes.has(code)) return result;
+  return Object.freeze({
+    ...result,
+    error: Object.freeze({ code, message: `this step was stopped (${code})` }),
+  });
 }
 
 function identity({ workflowId, stepId, agentId, auditReference }: Common): Common {

@@ -1,11 +1,14 @@
+import { boundedText } from "../model/bounded-text.js";
 import { explain } from "../model/explain.js";
 import { isIdentifier } from "../model/identifier.js";
 import type { JsonObject } from "../model/json.js";
 import { type AuditMechanism, ledgerOf } from "./audit.js";
 import { checkActor, checkRequest, type ContractRequest, issueContract, revokeLink } from "./authority.js";
+import { DenialBackoff } from "./backoff.js";
 import type { Decision } from "./decide-history.js";
 import { demandForCheck, decideDemand, recordedCapability } from "./demand.js";
 import { type CapabilityContract, contractDocument } from "./documents.js";
+import { adminLane } from "./lanes.js";
 import type { Ledger } from "./ledger.js";
 
 let openManager: (manager: CapabilityManager) => Ledger;
@@ -31,7 +34,7 @@ export class CapabilityManager {
   async issue(request: ContractRequest): Promise<CapabilityContract> {
     const frozen = { ...request };
     checkRequest(frozen);
-    return this.#ledger.submit("admin", (tx) => contractDocument(issueContract(tx, frozen), tx.at));
+    return this.#ledger.submit(adminLane, (tx) => contractDocument(issueContract(tx, frozen), tx.at));
   }
 
   /** Revokes a contract for ever, and with it every binding below it. False when there was nothing to revoke. */
@@ -41,7 +44,7 @@ export class CapabilityManager {
   ): Promise<boolean> {
     const { revokedBy = "unknown", reason } = options;
     checkActor("revokedBy", revokedBy);
-    return this.#ledger.submit("admin", (tx) => {
+    return this.#ledger.submit(adminLane, (tx) => {
       const record = tx.state.contract(String(contractId));
       return record !== undefined && revokeLink(tx, record, revokedBy, reason);
     });
@@ -87,7 +90,7 @@ export class CapabilityManager {
   ): Promise<boolean> {
     if (!isIdentifier(agentId)) throw new TypeError(`\`${String(agentId)}\` is not an agent id`);
     checkActor("by", by);
-    return this.#ledger.submit("admin", (tx) => {
+    return this.#ledger.submit(adminLane, (tx) => {
       if (tx.state.suspended.has(agentId) === (event === "agent_suspended")) return false;
       tx.emit({ event, agent_id: agentId, by, ...(reason === undefined ? {} : { reason }) });
       return true;
@@ -113,6 +116,7 @@ export interface CheckRequest {
 /** Answers "may this agent do this?" without running anything (specification, PermissionEnforcer). */
 export class PermissionEnforcer {
   readonly #ledger: Ledger;
+  readonly #backoff = new DenialBackoff();
 
   constructor({ audit }: { readonly audit: AuditMechanism }) {
     this.#ledger = ledgerOf(audit);
@@ -126,19 +130,20 @@ export class PermissionEnforcer {
    * @throws AuditUnavailableError when the answer could not be recorded: then there is none.
    */
   async enforce(request: CheckRequest): Promise<Decision> {
-    const demand = demandForCheck(request);
-    return this.#ledger.submit(demand.agentId, (tx) => {
+    // Read once: what is recorded is what was decided.
+    const asked = { ...request };
+    const demand = demandForCheck(asked);
+    await this.#backoff.wait(demand.agentId);
+    const answer = await this.#ledger.submit(demand.agentId, (tx): Decision => {
       const decision = decideDemand(demand, tx.state, tx.at);
-      const explanation = demand.refusal?.detail ?? explain(decision, demand);
+      const explanation = boundedText(demand.refusal?.detail ?? explain(decision, demand), 4_000);
       tx.emit({
         event: decision.allowed ? "capability_checked" : "capability_denied",
         agent_id: demand.agentId,
         workflow_id: demand.workflowId,
         step_id: demand.stepId,
-        capability: recordedCapability(request.capability),
-        ...(decision.allowed
-          ? { binding_id: decision.bindingId }
-          : { reason: decision.reason, explanation: explanation.slice(0, 4_000) }),
+        capability: recordedCapability(asked.capability),
+        ...(decision.allowed ? { binding_id: decision.bindingId } : { reason: decision.reason, explanation }),
       });
       return Object.freeze({
         allowed: decision.allowed,
@@ -147,5 +152,7 @@ export class PermissionEnforcer {
         explanation,
       });
     });
+    this.#backoff.note(demand.agentId, answer.allowed);
+    return answer;
   }
 }

@@ -34,5 +34,7 @@ export function readStepOptions(options: StepOptions): StepOptions {
 }
 
 function isShortText(value: unknown): boolean {
-  return typeof value === "string" && value !== "" && value.length <= runIdCharactersMax && value.isWellFormed();
+  return (
+    typeof value === "string" && value !== "" && value.length <= runIdCharactersMax && value.isWellFormed()
+  );
 }

@@ -1,9 +1,9 @@
 import { type Capability, covers, exceptPattern, parseCapability, parseScope } from "./capability/index.js";
 import type { Constraints } from "./constraint/index.js";
 import { type AuditEvent, textMember } from "./event.js";
-import { parseDuration } from "./time.js";
+import { parseDuration, parseInstant } from "./time.js";
 
-/** Sliding window of a `rate` constraint: the times (ms) of the newest authorisations, at most `limit`. */
+/** Sliding window of a `rate` constraint: the times (ms) of the authorisations in it when last charged, in order. */
 export interface RateWindow {
   readonly limit: number;
   readonly perMs: number;
@@ -81,7 +81,7 @@ function linkOf(event: AuditEvent, id: string): Link {
     createdSeq: event.seq,
     createdAt: Date.parse(event.timestamp),
     expiresAt: typeof expires === "string" ? Date.parse(expires) : undefined,
-    notBefore: constraints.not_before === undefined ? undefined : Date.parse(constraints.not_before),
+    notBefore: constraints.not_before === undefined ? undefined : parseInstant(constraints.not_before),
     delegable: event["delegable"] === true,
     excluded: (constraints.except ?? []).map((pattern) => exceptPattern(capability, pattern)),
     window:

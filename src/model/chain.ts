@@ -59,7 +59,7 @@ export function livenessRefusal(binding: BindingRecord, now: number): ChainRefus
     return refuse("contract_expired", contract, `it ended ${when(contract.expiresAt)}`);
   if (contract.revokedSeq !== undefined) return refuse("contract_revoked", contract, "it was revoked");
   for (const link of chain) {
-    if (link.notBefore !== undefined && now < link.notBefore) {
+    if (link.notBefore !== undefined && !(now >= link.notBefore)) {
       return refuse("binding_not_yet_valid", link, `it begins ${when(link.notBefore)}`);
     }
   }
@@ -132,13 +132,13 @@ function violationOf(link: LinkRecord, request: ChainRequest, now: number): Viol
   }
   const { params, when: condition } = link.constraints;
   if (params === undefined && condition === undefined) return undefined;
-  if (
-    canonicalJson(request.params).length > constrainedParamsCharactersMax ||
-    depthOf(request.params) > constrainedParamsDepthMax
-  ) {
-    return { reason: "constraint_violated", detail: "the parameters are too large to be checked" };
-  }
   try {
+    if (
+      canonicalJson(request.params).length > constrainedParamsCharactersMax ||
+      depthOf(request.params) > constrainedParamsDepthMax
+    ) {
+      return { reason: "constraint_violated", detail: "the parameters are too large to be checked" };
+    }
     const wrong = params === undefined ? undefined : compileParams(params)(request.params);
     if (wrong !== undefined) return { reason: "constraint_violated", detail: `parameters: ${wrong}` };
     if (condition !== undefined && !compileWhen(condition)(contextOf(request, now))) {
@@ -171,11 +171,12 @@ function depthOf(value: JsonValue): number {
 
 function isWindowFull(window: NonNullable<LinkRecord["window"]>, now: number): boolean {
   const oldest = window.times[window.times.length - window.limit];
-  return oldest !== undefined && oldest > now - window.perMs;
+  return oldest !== undefined && !(oldest <= now - window.perMs);
 }
 
+/** Comparisons of time are written so that a time that is no number (NaN) allows nothing. */
 function isPast(expiresAt: number | undefined, now: number): boolean {
-  return expiresAt !== undefined && now >= expiresAt;
+  return expiresAt !== undefined && !(now < expiresAt);
 }
 
 function when(at: number | undefined): string {

@@ -30,7 +30,13 @@ const isFiniteNumber = Number.isFinite;
  * @throws InvalidDataError naming the path of the first value that is not plain data.
  */
 export function copyJson(value: unknown, limits: CopyLimits = defaultCopyLimits): JsonValue {
-  return copyAt(value, "$", limits.depth, { values: limits.values, characters: limits.characters });
+  try {
+    return copyAt(value, "$", limits.depth, { values: limits.values, characters: limits.characters });
+  } catch (error) {
+    if (error instanceof InvalidDataError) throw error;
+    // A proxy's trap threw, or the proxy was revoked: its error is not looked at, which could run more of it.
+    throw new InvalidDataError("$", "the value cannot be read as plain data");
+  }
 }
 
 interface Budget {
@@ -78,7 +84,9 @@ export function bytesToJson(bytes: Uint8Array): { readonly $bytes: string } {
 }
 
 function copyArray(source: readonly unknown[], path: string, depth: number, budget: Budget): JsonValue {
-  const length = memberOf(source, "length", path) as number;
+  const length = memberOf(source, "length", path);
+  // Only a proxy can show another kind of length, one whose conversion to a number is code of its own.
+  if (typeof length !== "number") throw new InvalidDataError(path, `value at ${path} is not a plain array`);
   // A sparse array of 2^32 holes is a small value with a huge length: the budget stops it first.
   if (length > budget.values) throw new InvalidDataError(path, `array at ${path} is too long`);
   const copy: JsonValue[] = [];

@@ -49,7 +49,9 @@ export class State {
       case "revoke": {
         const link = this.#links.get(change.id);
         // Terminal (A3): the first revocation stands.
-        if (link !== undefined) link.revokedSeq ??= change.seq;
+        if (link === undefined || link.revokedSeq !== undefined) return;
+        link.revokedSeq = change.seq;
+        if (link.kind === "binding") this.#retire(link);
         return;
       }
       case "suspend":
@@ -71,7 +73,7 @@ export class State {
     const link = this.#links.get(id);
     if (link === undefined) return;
     link.uses = uses;
-    if (link.window !== undefined) link.window.times.splice(0, Infinity, ...times.slice(-link.window.limit));
+    if (link.window !== undefined) link.window.times.splice(0, Infinity, ...times);
   }
 
   contract(id: string): ContractRecord | undefined {
@@ -128,21 +130,26 @@ export class State {
     const record = bindingRecord(event, above);
     this.#links.set(record.id, record);
     this.#inherit(record, supersedes);
-    const index = indexFor(this.#agents, record.agentId);
-    // Binding and unbinding the same thing for ever must not slow decisions down: of the dead bindings of one
-    // capability only the newest stays in the index, to say why a request is denied.
-    const twins: BindingRecord[] = [];
-    index.prune(record.capability, (other) => {
-      const dead = other.revokedSeq !== undefined && other.capability.text === record.capability.text;
-      if (dead) twins.push(other);
-      return dead;
-    });
-    const newest = twins.at(-1);
-    if (newest !== undefined) index.add(newest);
-    index.add(record);
+    indexFor(this.#agents, record.agentId).add(record);
     const list = this.#bindingsOf.get(record.agentId);
     if (list === undefined) this.#bindingsOf.set(record.agentId, [record]);
     else list.push(record);
+  }
+
+  /**
+   * Binding and unbinding the same thing for ever must not slow decisions down (D1): of the revoked bindings
+   * of one capability only the newest stays in the index, to say why a request is denied. Done when one is
+   * revoked, so that what stays follows from what is revoked and not from when the state was read.
+   */
+  #retire(revoked: BindingRecord): void {
+    let newest = revoked.createdSeq;
+    const isTwin = (other: BindingRecord): boolean =>
+      other.revokedSeq !== undefined && other.capability.text === revoked.capability.text;
+    const index = indexFor(this.#agents, revoked.agentId);
+    index.candidates(revoked.capability, (other) => {
+      if (isTwin(other)) newest = Math.max(newest, other.createdSeq);
+    });
+    index.prune(revoked.capability, (other) => isTwin(other) && other.createdSeq < newest);
   }
 
   /** A replacement takes over what was used up, so that re-applying a policy refills nothing (E5). */
@@ -151,7 +158,7 @@ export class State {
     if (old === undefined) return;
     record.uses = old.uses;
     if (record.window !== undefined && old.window !== undefined) {
-      record.window.times.push(...old.window.times.slice(-record.window.limit));
+      record.window.times.push(...old.window.times);
     }
   }
 
@@ -160,9 +167,10 @@ export class State {
     if (link === undefined) return;
     link.uses++;
     if (link.window !== undefined) {
-      const { times, limit } = link.window;
+      const { times, perMs } = link.window;
+      const inside = times.findIndex((time) => time > at - perMs);
+      times.splice(0, inside < 0 ? times.length : inside);
       times.push(at);
-      if (times.length > limit) times.splice(0, times.length - limit);
     }
   }
 }

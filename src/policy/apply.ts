@@ -1,6 +1,7 @@
 import { type AuditMechanism, ledgerOf } from "../core/audit.js";
 import { checkActor, createBinding, issueContract, revokeLink } from "../core/authority.js";
 import { commitTo } from "../core/commitment.js";
+import { adminLane } from "../core/lanes.js";
 import type { Tx } from "../core/ledger.js";
 import { scratchTx } from "../core/scratch.js";
 import type { BindingRecord, ContractRecord, LinkRecord } from "../model/authority.js";
@@ -32,7 +33,7 @@ export async function applyPolicy(
 ): Promise<PolicyChange[]> {
   checkActor("by", options.by);
   const source = commitTo(policy.source);
-  return ledgerOf(audit).submit("admin", (tx) => {
+  return ledgerOf(audit).submit(adminLane, (tx) => {
     const changes = transitionTo(tx, policy, options.by);
     if (changes.length > 0) {
       tx.keep(source);

@@ -2,7 +2,8 @@ import type { StepDefinition } from "./definition.js";
 
 /**
  * Runs steps as soon as what they need has ended, at most `concurrency` at a time, in the order of the
- * definition where there is a choice. `perform` never rejects; after `stop` nothing further starts.
+ * definition where there is a choice; after `stop` nothing further starts. When `perform` rejects, nothing further starts
+ * either, and `run` rejects with that once the others have ended.
  */
 export class Scheduler {
   readonly #waiting: StepDefinition[];
@@ -11,6 +12,7 @@ export class Scheduler {
   readonly #perform: (step: StepDefinition) => Promise<void>;
   #active = 0;
   #stopped = false;
+  #failure: { readonly error: unknown } | undefined;
   #finish: () => void = () => undefined;
 
   constructor(
@@ -34,6 +36,7 @@ export class Scheduler {
       this.#finish = resolve;
       this.#pump();
     });
+    if (this.#failure !== undefined) throw this.#failure.error;
     return this.#waiting;
   }
 
@@ -50,10 +53,15 @@ export class Scheduler {
 
   #start(step: StepDefinition): void {
     this.#active++;
-    void this.#perform(step).finally(() => {
+    const done = () => {
       this.#active--;
       this.#ended.add(step.id);
       this.#pump();
+    };
+    this.#perform(step).then(done, (error: unknown) => {
+      this.#failure ??= { error };
+      this.stop();
+      done();
     });
   }
 }

@@ -37,9 +37,11 @@ export function showRun({ audit }: Parts, runId: string): RunDetails | undefined
   const seen = new Map<string, AuditEvent[]>();
   for (const event of events) {
     const id = event["step_id"];
-    if (typeof id === "string") seen.set(id, [...(seen.get(id) ?? []), event]);
+    // Only what the guard says of a step: effects name their own capability, and `x_…` is anybody's word.
+    if (typeof id === "string" && event.event.startsWith("step_"))
+      seen.set(id, [...(seen.get(id) ?? []), event]);
   }
-  const report = read(events.find((event) => "report_commitment" in event)?.["report_commitment"]);
+  const report = read(events.find(isEnd)?.["report_commitment"]);
   const reported = isJsonObject(report) ? (report["steps"] as unknown as StepReport[]) : undefined;
   const ids =
     reported?.map((step) => step.step_id) ?? definedSteps(read(events[0]?.["definition_commitment"]));
@@ -58,6 +60,10 @@ export function showRun({ audit }: Parts, runId: string): RunDetails | undefined
   };
 }
 
+function isEnd({ event }: AuditEvent): boolean {
+  return event === "run_completed" || event === "run_cancelled";
+}
+
 function definedSteps(definition: JsonValue | undefined): string[] {
   const steps = isJsonObject(definition) ? definition["steps"] : undefined;
   return Array.isArray(steps) ? (steps as { readonly id: string }[]).map((step) => step.id) : [];
@@ -65,7 +71,7 @@ function definedSteps(definition: JsonValue | undefined): string[] {
 
 /** For a run that has not ended, or whose report was erased: what the step's last decisive event says. */
 function fromEvents(id: string, events: readonly AuditEvent[]): StepReport {
-  const last = events.findLast((event) => event.event.startsWith("step_"));
+  const last = events.at(-1);
   const text = (key: string): string | null => (typeof last?.[key] === "string" ? last[key] : null);
   const report = (status: StepStatus, reason: string | null): StepReport => ({
     step_id: id,

@@ -3,13 +3,12 @@ import type { FileHandle } from "node:fs/promises";
 
 import type { Content } from "../../core/ports.js";
 import { EffectFailedError } from "../../model/errors.js";
+import { toContent } from "./content.js";
 import { openAdmitted } from "./fs-admission.js";
 import { assertRunning } from "./fs-failure.js";
 import type { FsUse } from "./fs-place.js";
 
 const CHUNK_BYTES = 256 * 1024;
-/** `ignoreBOM` keeps a byte order mark in the text, so that the bytes come back exactly. */
-const utf8 = new TextDecoder("utf-8", { fatal: true, ignoreBOM: true });
 
 /** The whole content of a regular file of at most `use.bytesMax` bytes. */
 export async function readContent(use: FsUse, path: string): Promise<Content> {
@@ -19,7 +18,7 @@ export async function readContent(use: FsUse, path: string): Promise<Content> {
     if (place.stats.size > BigInt(use.bytesMax)) throw tooLarge(path, use.bytesMax);
     const file = await place.reopen(constants.O_RDONLY);
     try {
-      return toContent(await readBounded(use, path, file, Number(place.stats.size)));
+      return Object.freeze(toContent(await readBounded(use, path, file, Number(place.stats.size))));
     } finally {
       await file.close();
     }
@@ -48,16 +47,6 @@ function grow(buffer: Buffer, bytesMax: number): Buffer<ArrayBuffer> {
   const larger = Buffer.allocUnsafe(Math.min(bytesMax, Math.max(buffer.length * 2, CHUNK_BYTES)));
   buffer.copy(larger);
   return larger;
-}
-
-function toContent(bytes: Buffer): Content {
-  let text: string;
-  try {
-    text = utf8.decode(bytes);
-  } catch {
-    return Object.freeze({ bytes: Object.freeze({ $bytes: bytes.toString("base64") }) });
-  }
-  return Object.freeze({ text });
 }
 
 function tooLarge(path: string, bytesMax: number): EffectFailedError {

@@ -45,7 +45,9 @@ const positive = z.int().min(1).max(Number.MAX_SAFE_INTEGER);
 const shape = z.strictObject({
   max_uses: z.int().min(0).optional(),
   // The window's timestamps are kept, so the limit bounds memory.
-  rate: z.strictObject({ limit: positive.max(100_000), per: duration }).optional(),
+  rate: z
+    .strictObject({ limit: positive.max(100_000), per: duration.superRefine(refusedBy(assertLasts)) })
+    .optional(),
   not_before: z.string().superRefine(refusedBy(parseInstant)).optional(),
   except: z.array(z.string()).max(64).optional(),
   params: z.union([z.boolean(), z.record(z.string(), z.json())]).optional(),
@@ -111,6 +113,11 @@ export function avoidsExceptions(excluded: readonly Capability[], requirement: C
 
 export function parseCidr(text: string): [ipaddr.IPv4 | ipaddr.IPv6, number] {
   return ipaddr.parseCIDR(text);
+}
+
+/** A window of no length holds nothing: such a `rate` would look like a limit and limit nothing. */
+function assertLasts(text: string): void {
+  if (/^[0a-z]*$/.test(text)) throw new RangeError("the window must be longer than nothing");
 }
 
 function checkDomain(constraints: Constraints, capability: Capability): void {

@@ -57,15 +57,19 @@ export function openDatabase(location: string, options: { readonly create: boole
   let db: Connection | undefined;
   try {
     db = new Database(path, { timeout: 0 });
-    if (!inMemory) db.pragma("journal_mode = WAL");
-    db.pragma("synchronous = FULL");
-    db.pragma("trusted_schema = OFF");
-    db.pragma("secure_delete = ON");
-    migrate(db, path);
-    return db;
+    const opened = db;
+    opened.pragma("trusted_schema = OFF");
+    // Asked before anything is written: a database of something else stays as it is, its journal mode too.
+    const version = versionOf(opened, path);
+    if (!inMemory) whenFree(() => opened.pragma("journal_mode = WAL"));
+    opened.pragma("synchronous = FULL");
+    opened.pragma("secure_delete = ON");
+    if (version !== schemaVersion) migrate(opened, path);
+    return opened;
   } catch (error) {
     db?.close();
-    throw error instanceof StoreError ? error : cannotOpen(path, error);
+    if (error instanceof StoreError) throw error;
+    throw isForeign(error) ? notOurs(path) : cannotOpen(path, error);
   }
 }
 
@@ -87,7 +91,6 @@ function prepareFile(path: string, create: boolean): void {
 }
 
 function migrate(db: Connection, path: string): void {
-  if (versionOf(db, path) === schemaVersion) return;
   // Two processes may create the same database: the one that comes second finds it made.
   whenFree(() =>
     db
@@ -102,14 +105,19 @@ function migrate(db: Connection, path: string): void {
 }
 
 function versionOf(db: Connection, path: string): number {
-  const application = whenFree(() => db.pragma("application_id", { simple: true }) as number);
-  const version = db.pragma("user_version", { simple: true }) as number;
-  const tables = db.prepare("SELECT count(*) AS n FROM sqlite_schema").get() as { n: number };
-  if (tables.n === 0) return 0;
+  // Of one moment: between two reads another process may have made the whole schema.
+  const { application, version, tables } = whenFree(() =>
+    db
+      .transaction(() => ({
+        application: db.pragma("application_id", { simple: true }) as number,
+        version: db.pragma("user_version", { simple: true }) as number,
+        tables: db.prepare("SELECT count(*) FROM sqlite_schema").pluck().get() as number,
+      }))
+      .deferred(),
+  );
+  if (tables === 0 && application === 0) return 0;
   if (application !== applicationId) {
-    throw new StoreError("not_a_store", `\`${path}\` is a database of something else`, {
-      hint: "name another file with --db",
-    });
+    throw notOurs(path);
   }
   if (version > schemaVersion) {
     throw new StoreError("newer_store", `\`${path}\` was written by a newer version of synapse`, {
@@ -134,6 +142,16 @@ function whenFree<T>(attempt: () => T): T {
 
 export function isBusy(error: unknown): boolean {
   return error instanceof Database.SqliteError && error.code.startsWith("SQLITE_BUSY");
+}
+
+function isForeign(error: unknown): boolean {
+  return error instanceof Database.SqliteError && error.code === "SQLITE_NOTADB";
+}
+
+function notOurs(path: string): StoreError {
+  return new StoreError("not_a_store", `\`${path}\` is a file of something else`, {
+    hint: "name another file with --db",
+  });
 }
 
 function cannotOpen(path: string, cause: unknown): StoreError {

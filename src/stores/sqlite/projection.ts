@@ -1,5 +1,6 @@
 import type { Change } from "../../model/change.js";
 import type { AuditEvent } from "../../model/event.js";
+import { isJsonObject } from "../../model/json.js";
 import type { State } from "../../model/state.js";
 import type { Connection } from "./database.js";
 
@@ -20,6 +21,7 @@ export class AuthorityTables {
   readonly #pruneRate;
   readonly #open;
   readonly #close;
+  readonly #rateTimes;
 
   constructor(db: Connection) {
     this.#db = db;
@@ -38,6 +40,7 @@ export class AuthorityTables {
     this.#pruneRate = db.prepare("DELETE FROM rate_uses WHERE id = ? AND at <= ?");
     this.#open = db.prepare("INSERT INTO open_steps VALUES (?, ?)");
     this.#close = db.prepare("DELETE FROM open_steps WHERE request_id = ?");
+    this.#rateTimes = db.prepare("SELECT at FROM rate_uses WHERE id = ? ORDER BY n").pluck();
   }
 
   apply(change: Change): void {
@@ -47,7 +50,8 @@ export class AuthorityTables {
         this.#put.run(change.id, change.kind, change.event.seq);
         if (change.supersedes !== undefined) {
           this.#inheritUses.run(change.supersedes, change.id);
-          this.#inheritRate.run(change.id, change.supersedes);
+          // As in memory: only a window takes a window over.
+          if (isRated(change.event)) this.#inheritRate.run(change.id, change.supersedes);
         }
         return;
       case "revoke":
@@ -86,7 +90,7 @@ export class AuthorityTables {
     for (const row of links) {
       state.apply({ kind: row.kind, id: row.id, event: eventOf(row) });
       if (row.revoked_seq !== null) state.apply({ kind: "revoke", id: row.id, seq: row.revoked_seq });
-      state.restoreUses(row.id, row.uses, this.#rateTimes(row.id));
+      state.restoreUses(row.id, row.uses, this.#rateTimes.all(row.id) as number[]);
     }
     for (const row of this.#db.prepare("SELECT agent_id FROM suspended").all() as { agent_id: string }[]) {
       state.apply({ kind: "suspend", agentId: row.agent_id, suspended: true });
@@ -103,13 +107,11 @@ export class AuthorityTables {
       state.lastTime = Date.parse(event.timestamp);
     }
   }
+}
 
-  #rateTimes(id: string): number[] {
-    const rows = this.#db.prepare("SELECT at FROM rate_uses WHERE id = ? ORDER BY n").all(id) as {
-      at: number;
-    }[];
-    return rows.map((row) => row.at);
-  }
+function isRated(event: AuditEvent): boolean {
+  const constraints = event["constraints"];
+  return isJsonObject(constraints) && "rate" in constraints;
 }
 
 interface Row {
