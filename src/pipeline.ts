@@ -1,6 +1,6 @@
 import { realpathSync } from "node:fs";
 import { createHandleFactory, type HandleOptions } from "./actions/handles/index.js";
-import { createProtectedFiles } from "./actions/handles/protected-files.js";
+import { createProtectedFiles, type OpenProtectedFiles } from "./actions/handles/protected-files.js";
 import { allBuiltinActions } from "./actions/index.js";
 import { type Action, ActionRegistry } from "./core/action.js";
 import { type AgentFacet, agentFacet } from "./core/agent-facet.js";
@@ -103,16 +103,34 @@ function powersOf(
   workingFolder: string,
   options: PipelineOptions,
 ): { readonly handles: HandleFactory; readonly release: () => void } {
-  const driver = driverOf(store);
-  const protectedFiles = createProtectedFiles({
-    files: [...driver.ownFiles(), ...driver.policyFiles(), ...(options.protectedFiles ?? [])],
-  });
+  const protection = protectOwnFiles(store, audit, options.protectedFiles ?? []);
   const handleOptions: HandleOptions = {
-    protectedFiles,
+    protectedFiles: protection,
     workingFolder,
     memory: memorySpaceOf(ledgerOf(audit)),
     ...(options.secrets === undefined ? {} : { http: { secrets: options.secrets } }),
     ...(options.programPath === undefined ? {} : { process: { path: options.programPath } }),
   };
-  return { handles: createHandleFactory(handleOptions), release: () => protectedFiles.close() };
+  return { handles: createHandleFactory(handleOptions), release: () => protection.close() };
+}
+
+/** Applied policies are read again some day, so they are protected from the moment they are applied. */
+function protectOwnFiles(store: Store, audit: AuditMechanism, more: readonly string[]): OpenProtectedFiles {
+  const driver = driverOf(store);
+  const databases = store.location === ":memory:" ? [] : [store.location];
+  const open = () =>
+    createProtectedFiles({ databases, files: [...driver.keyFiles(), ...driver.policyFiles(), ...more] });
+  let current = open();
+  const end = audit.onEvent((event) => {
+    if (event.event !== "policy_applied") return;
+    current.close();
+    current = open();
+  });
+  return Object.freeze({
+    covers: (file) => current.covers(file),
+    close: () => {
+      end();
+      current.close();
+    },
+  } satisfies OpenProtectedFiles);
 }

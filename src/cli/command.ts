@@ -1,4 +1,5 @@
 import type { Command } from "commander";
+import { notEmpty } from "./arguments.js";
 import { type CommandContext, type CommonOptions, commandContext } from "./context.js";
 import type { CliIo } from "./io.js";
 import type { Output } from "./output.js";
@@ -21,7 +22,7 @@ export interface CommandKit {
 
 export function addCommonOptions(command: Command): Command {
   return command
-    .option("--db <path>", "the database; default $SYNAPSE_DB, else .synapse/synapse.db")
+    .option("--db <path>", "the database; default $SYNAPSE_DB, else .synapse/synapse.db", notEmpty)
     .option("--json", "print JSON documents, one a line");
 }
 

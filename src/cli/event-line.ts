@@ -6,11 +6,11 @@ import { alignedLines } from "./table.js";
 
 /** Members worth a place on a line, in this order; `--json` has all of them. */
 const members = [
+  "effect",
   "reason",
   "result",
   "code",
   "status",
-  "kind",
   "policy",
   "changes",
   "binding_id",
@@ -22,7 +22,6 @@ const members = [
   "revoked_by",
   "by",
   "duration_ms",
-  "run_id",
 ] as const;
 
 const envelope = new Set(["event", "id", "seq", "timestamp", "protocol_version"]);
@@ -52,8 +51,8 @@ function detailsOf(event: AuditEvent): string {
     const value = event[name];
     return value === undefined || value === null ? [] : [`${name}=${textOf(value)}`];
   });
-  const capability = event["capability"];
-  return [...(typeof capability === "string" ? [capability] : []), ...said].join(" ");
+  const about = event.event.startsWith("run_") ? event["run_id"] : event["capability"];
+  return [...(typeof about === "string" ? [about] : []), ...said].join(" ");
 }
 
 function textOf(value: JsonValue | undefined): string {

@@ -1,3 +1,4 @@
+import { SynapseError } from "../model/errors.js";
 import type { OutputStream } from "./io.js";
 
 /**
@@ -7,14 +8,16 @@ import type { OutputStream } from "./io.js";
 export class Output {
   readonly stream: OutputStream;
   #closed = false;
-  #failure: Error | undefined;
+  #failure: SynapseError | undefined;
 
   constructor(stream: OutputStream) {
     this.stream = stream;
     stream.on("error", (error: NodeJS.ErrnoException) => {
       this.#closed = true;
       const readerIsGone = error.code === "EPIPE" || error.code === "ERR_STREAM_DESTROYED";
-      if (!readerIsGone) this.#failure ??= error;
+      if (readerIsGone) return;
+      const what = `the output could not be written: ${error.message}`;
+      this.#failure ??= new SynapseError("output_failed", what, { cause: error });
     });
   }
 
@@ -38,12 +41,15 @@ export class Output {
   /**
    * Waits until what was written has been taken, so that a slow reader bounds the memory that is used.
    *
-   * @throws what went wrong with the stream, other than that its reader went away.
+   * @throws SynapseError `output_failed`, other than because its reader went away.
    */
   async flush(): Promise<void> {
     if (!this.#closed) await new Promise<void>((resolve) => this.stream.write("", () => resolve()));
     // Errors of a stream are told a turn later than the write that caused them.
     await new Promise((resolve) => setImmediate(resolve));
-    if (this.#failure !== undefined) throw this.#failure;
+    const failure = this.#failure;
+    // Told once: whoever waits next has nothing new to hear.
+    this.#failure = undefined;
+    if (failure !== undefined) throw failure;
   }
 }

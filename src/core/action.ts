@@ -40,7 +40,7 @@ export interface OpenAction {
 }
 
 // Captured at import: a `freeze` that is patched afterwards would be handed the inside of every new action.
-const { freeze } = Object;
+const { freeze, hasOwn } = Object;
 
 let open: (action: Action) => OpenAction;
 let isAction: (value: unknown) => value is Action;
@@ -85,7 +85,13 @@ const namePattern = /^[A-Za-z][A-Za-z0-9_-]*(\.[A-Za-z0-9_-]+)*$/;
  * @throws TypeError when the definition is malformed (a programmer's mistake).
  */
 export function defineAction<P extends JsonObject = JsonObject>(definition: ActionDefinition<P>): Action {
-  const { name, params, prepare, requires, idempotent = false, replayable = false, run } = definition;
+  const { name, requires, run } = definition;
+  // What is left out is not looked up further: a getter on `Object.prototype` would be handed the definition.
+  const own = <K extends keyof ActionDefinition<P>>(key: K) =>
+    hasOwn(definition, key) ? definition[key] : undefined;
+  const params = own("params");
+  const prepare = own("prepare");
+  const [idempotent, replayable] = [own("idempotent") === true, own("replayable") === true];
   if (typeof name !== "string" || !namePattern.test(name))
     throw new TypeError(`\`${name}\` is not an action name`);
   if (typeof run !== "function") throw new TypeError(`action \`${name}\` has no \`run\` function`);
@@ -110,6 +116,7 @@ export class ActionRegistry {
 
   constructor(actions: Iterable<Action> = []) {
     for (const action of actions) this.register(action);
+    freeze(this);
   }
 
   /** @throws TypeError for what `defineAction` did not make, and for a name that is taken. */

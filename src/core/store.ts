@@ -59,8 +59,8 @@ export interface StoreDriver {
   policyFiles(): readonly string[];
   blob(ref: string): Blob | undefined;
   memoryValue(key: string): JsonValue | undefined;
-  /** Files that hold the log, existing or not yet (SEMANTICS H2). */
-  ownFiles(): readonly string[];
+  /** Files beside the database that hold keys, existing or not yet (SEMANTICS H2). */
+  keyFiles(): readonly string[];
   /** Bytes that can still be written, or undefined where that means nothing. */
   freeBytes(): number | undefined;
   /** After a failed write: gives up the connection and opens the database anew. */

@@ -42,11 +42,14 @@ const defaultConcurrency = 8;
  * Runs a workflow: every step through the executor, as soon as its needs have ended. The run's start, its
  * steps and its end are in the log.
  *
- * @throws DocumentError for unknown actions and retries of what is not idempotent, before anything runs;
- *   AuditUnavailableError when the run itself cannot be recorded.
+ * @throws DocumentError for unknown actions and retries of what is not idempotent, and TypeError for a
+ *   `concurrency` that is none, before anything runs; AuditUnavailableError when the run itself cannot be recorded.
  */
 export async function runWorkflow(options: RunOptions): Promise<RunSummary> {
-  const { pipeline, definition, inputs, signal } = options;
+  const { pipeline, definition, inputs, signal, concurrency = defaultConcurrency } = options;
+  if (!Number.isSafeInteger(concurrency) || concurrency < 1) {
+    throw new TypeError("`concurrency` is a whole number of steps, at least 1");
+  }
   checkActions(definition, new Set(pipeline.actions.names()));
   checkRetries(definition, pipeline.actions);
   const seed = options.seed ?? definition.seed ?? 0;
@@ -61,22 +64,17 @@ export async function runWorkflow(options: RunOptions): Promise<RunSummary> {
   const ends = new Map<string, StepEnd>();
   let stoppedBy: RunStatus | undefined;
 
-  const scheduler = new Scheduler(
-    definition.steps,
-    options.concurrency ?? defaultConcurrency,
-    async (step) => {
-      const end = await runStep(step, pipeline, facts, scopeOf(inputs, ends, facts), signal);
-      ends.set(step.id, end);
-      options.onStep?.(progressOf(step, end));
-      stoppedBy ??= stopOf(step, end);
-      if (stoppedBy !== undefined) scheduler.stop();
-    },
-  );
+  const scheduler = new Scheduler(definition.steps, concurrency, async (step) => {
+    const end = await runStep(step, pipeline, facts, scopeOf(inputs, ends, facts), signal);
+    ends.set(step.id, end);
+    options.onStep?.(progressOf(step, end));
+    stoppedBy ??= stopOf(step, end);
+    if (stoppedBy !== undefined) scheduler.stop();
+  });
   const onAbort = () => scheduler.stop();
   signal?.addEventListener("abort", onAbort, { once: true });
   if (signal?.aborted === true) onAbort();
-  const unstarted = await scheduler.run();
-  signal?.removeEventListener("abort", onAbort);
+  const unstarted = await scheduler.run().finally(() => signal?.removeEventListener("abort", onAbort));
 
   const cancelled = signal?.aborted === true;
   for (const step of unstarted) ends.set(step.id, notStarted(cancelled ? "cancelled" : "skipped"));

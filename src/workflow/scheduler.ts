@@ -2,8 +2,8 @@ import type { StepDefinition } from "./definition.js";
 
 /**
  * Runs steps as soon as what they need has ended, at most `concurrency` at a time, in the order of the
- * definition where there is a choice; after `stop` nothing further starts. When `perform` rejects, nothing further starts
- * either, and `run` rejects with that once the others have ended.
+ * definition where there is a choice; after `stop` nothing further starts. When `perform` rejects, nothing further
+ * starts either, and `run` rejects with that once the others have ended.
  */
 export class Scheduler {
   readonly #waiting: StepDefinition[];

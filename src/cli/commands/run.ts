@@ -1,9 +1,9 @@
 import { applyPolicy } from "../../policy/apply.js";
-import { checkActions, type WorkflowDefinition } from "../../workflow/definition.js";
+import { checkActions } from "../../workflow/definition.js";
 import type { RunSummary } from "../../workflow/report.js";
 import { runWorkflow } from "../../workflow/run.js";
 import type { Execute } from "../command.js";
-import { type CommandContext, type CommonOptions, withPipeline } from "../context.js";
+import { type CommonOptions, withPipeline } from "../context.js";
 import { readPolicy, readWorkflow } from "../document-file.js";
 import { exitCode } from "../exit-code.js";
 import { inputsFromTexts } from "../input-texts.js";
@@ -46,7 +46,6 @@ export const execute: Execute<RunOptions> = async (context, [file = ""], options
     stop();
     if (context.json) context.document(summary);
     view?.end(summary);
-    explainUnknown(context, definition, summary);
     return exitOf(summary, context.signal);
   });
 };
@@ -63,17 +62,4 @@ function exitOf({ status }: RunSummary, signal: AbortSignal): number {
     case "cancelled":
       return signal.aborted ? exitCode.interrupted : exitCode.failed;
   }
-}
-
-/** The one ending that asks something of a person, so it is said apart from the table. */
-function explainUnknown(
-  context: CommandContext,
-  definition: WorkflowDefinition,
-  { status, steps }: RunSummary,
-): void {
-  if (status !== "unknown") return;
-  const unknown = steps.filter((step) => step.status === "unknown").map((step) => step.step_id);
-  context.note(
-    `how ${unknown.join(", ")} of ${definition.name} ended could not be recorded; look at what it did before you run it again`,
-  );
 }

@@ -1,5 +1,5 @@
-import { realpathSync, statfsSync } from "node:fs";
-import { basename, dirname, join, resolve } from "node:path";
+import { statfsSync } from "node:fs";
+import { dirname, resolve } from "node:path";
 import type { Blob, EventFilter, RunView, StoreDriver, StoreTransaction } from "../../core/store.js";
 import type { AuditEvent } from "../../model/event.js";
 import type { JsonValue } from "../../model/json.js";
@@ -63,11 +63,8 @@ export class SqliteDriver implements StoreDriver {
     return this.#session.queries.memoryValue(key);
   }
 
-  ownFiles(): readonly string[] {
-    if (this.location === ":memory:") return [];
-    // By the folder's real path: the same file must not be reachable under another spelling.
-    const path = join(realpathSync(dirname(resolve(this.location))), basename(this.location));
-    return [path, `${path}-wal`, `${path}-shm`, `${path}-journal`, `${path}.key`];
+  keyFiles(): readonly string[] {
+    return this.location === ":memory:" ? [] : [`${resolve(this.location)}.key`];
   }
 
   freeBytes(): number | undefined {
