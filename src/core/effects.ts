@@ -96,7 +96,11 @@ export class Effects implements EffectGate {
 
   /** Resolves when nothing is in flight: `completed` waits for effects that the action did not wait for (H1). */
   async idle(): Promise<void> {
-    while (this.#inFlight > 0) await new Promise<void>((resolve) => (this.#wakeIdle = resolve));
+    while (this.#inFlight > 0) {
+      await new Promise<void>((resolve) => (this.#wakeIdle = resolve));
+      // Whoever waits for the one that just ended goes first: it may have another use to make.
+      await new Promise((resolve) => setImmediate(resolve));
+    }
   }
 
   /** The step is over: handles that its action kept are dead from here on. */

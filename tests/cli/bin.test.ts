@@ -100,7 +100,7 @@ describe("signals", () => {
     // While another process writes, the end of the step cannot be recorded: the first Ctrl-C has to wait.
     const db = new Database(join(cwd, ".synapse/synapse.db"));
     onTestFinished(() => void db.close());
-    await expect.poll(() => lock(db)).toBe(true);
+    await expect.poll(() => lock(db), { timeout: 20_000 }).toBe(true);
     child.kill("SIGINT");
     await new Promise((done) => setTimeout(done, 500));
     expect(child.exitCode).toBeNull();
@@ -123,10 +123,12 @@ describe("signals", () => {
 describe("a reader that goes away", () => {
   test("after the first lines of a long log: the listing ends quietly", async () => {
     const cwd = folder();
-    const { audit, close } = await createPipeline({ database: join(cwd, "log.db"), workingFolder: cwd });
+    const pipeline = await createPipeline({ database: join(cwd, "log.db"), workingFolder: cwd });
     const filler = "x".repeat(500);
-    await Promise.all(Array.from({ length: 5_000 }, (_, n) => audit.emitEvent("x_filler", { n, filler })));
-    await close();
+    await Promise.all(
+      Array.from({ length: 5_000 }, (_, n) => pipeline.audit.emitEvent("x_filler", { n, filler })),
+    );
+    await pipeline.close();
     const { child, ended } = start(cwd, ["audit", "list", "--db", "log.db", "--json"]);
     child.stdout?.once("data", () => child.stdout?.destroy());
     const { code, stdout, stderr } = await ended;

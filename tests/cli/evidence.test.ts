@@ -123,12 +123,12 @@ describe("audit list", () => {
 
   test("a long log is read a page at a time, never as a whole", async () => {
     const cwd = await longLog(2_000);
-    const { audit, close } = await createPipeline({ database: join(cwd, "log.db"), workingFolder: cwd });
+    const pipeline = await createPipeline({ database: join(cwd, "log.db"), workingFolder: cwd });
     const pages: number[] = [];
-    for await (const page of eventsFrom(audit, {}, 0)) pages.push(page.length);
+    for await (const page of eventsFrom(pipeline.audit, {}, 0)) pages.push(page.length);
     expect(pages).toEqual([1_000, 1_000]);
-    expect(await newestStart(audit, {}, 1_500)).toBe(500);
-    await close();
+    expect(await newestStart(pipeline.audit, {}, 1_500)).toBe(500);
+    await pipeline.close();
   });
 
   test("--follow prints what comes later, written by others too, until it is interrupted", async () => {
@@ -139,10 +139,12 @@ describe("audit list", () => {
       { cwd, stdout, signal: stop.signal },
       ...["audit", "list", "--db", "log.db", "--limit", "1", "--follow", "--json"],
     );
-    await expect.poll(() => documents({ stdout: stdout.text }).map(({ seq }) => seq)).toEqual([3]);
+    await expect
+      .poll(() => documents({ stdout: stdout.text }).map(({ seq }) => seq), { timeout: 20_000 })
+      .toEqual([3]);
     await synapse({ cwd }, "suspend", "--agent", "a", "--by", "ops", "--db", "log.db");
     await expect
-      .poll(() => documents({ stdout: stdout.text }).map(({ event }) => event))
+      .poll(() => documents({ stdout: stdout.text }).map(({ event }) => event), { timeout: 20_000 })
       .toContain("agent_suspended");
     stop.abort();
     expect((await following).code).toBe(130);
@@ -205,5 +207,7 @@ describe("a reader that goes away, a disk that is full", () => {
     const { code, stderr } = await into(new Broken("ENOSPC"), cwd, "audit", "list", "--db", "log.db");
     expect(code).toBe(1);
     expect(stderr).toBe("error[output_failed]: the output could not be written: write ENOSPC\n");
+    const runs = await into(new Broken("ENOSPC"), cwd, "runs", "--db", "log.db");
+    expect(runs).toEqual({ code: 1, stderr });
   });
 });

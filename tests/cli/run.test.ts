@@ -1,4 +1,4 @@
-import { existsSync, symlinkSync } from "node:fs";
+import { existsSync, symlinkSync, writeFileSync } from "node:fs";
 import { join } from "node:path";
 import { describe, expect, test } from "vitest";
 import { type Document, document, documents, expectRefusal, folder, Sink, synapse } from "./invoke.js";
@@ -86,7 +86,7 @@ describe("exit codes of a run", () => {
       "p.yaml",
       "--json",
     );
-    await expect.poll(() => stdout.text).toContain('"effect_attempted"');
+    await expect.poll(() => stdout.text, { timeout: 20_000 }).toContain('"effect_attempted"');
     stop.abort();
     const outcome = await running;
     expect(outcome.code).toBe(130);
@@ -189,7 +189,8 @@ describe("what a person wrote is checked before anything is recorded", () => {
     const cwd = folder({ "big.yaml": "#".repeat(4 * 1024 * 1024 + 1) });
     expectRefusal(await synapse({ cwd }, "run", "big.yaml"), 2, "unreadable_file", /larger than 4 MiB/);
     expectRefusal(await synapse({ cwd }, "run", "/dev/zero"), 2, "unreadable_file", /larger than 4 MiB/);
-    expectRefusal(await synapse({ cwd }, "run", process.execPath), 2, "unreadable_file", /cannot be read/);
+    writeFileSync(join(cwd, "latin.yaml"), Buffer.from("name: na\u00efve", "latin1"));
+    expectRefusal(await synapse({ cwd }, "run", "latin.yaml"), 2, "unreadable_file", /not UTF-8/);
   });
 });
 

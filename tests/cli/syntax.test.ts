@@ -39,6 +39,20 @@ describe("what can be said", () => {
       expect(stdout).toMatch(new RegExp(`^  ${exit} +\\S`, "m"));
   });
 
+  test.each(commands)("docs/cli.md tells of synapse %s %s and every option that it has", async (...words) => {
+    const guide = readFileSync("docs/cli.md", "utf8");
+    const { stdout } = await synapse({ cwd: folder() }, ...words, "--help");
+    const section = guide
+      .split(/^### /m)
+      .find((part) => new RegExp(`^[^\n]*\`synapse ${words.join(" ")}[ \`]`).test(part));
+    const options = [...stdout.matchAll(/^ {2}(?:-\w, )?(--[a-z]+)/gm)].map(([, option = ""]) => option);
+    expect(options).toContain("--json");
+    // Those that all have are told of once; `unsuspend` has what `suspend` has.
+    const common = new Set(["--db", "--json", "--help"]);
+    for (const option of options) if (!common.has(option)) expect(section).toContain(option);
+    expect(section).toContain("Exit codes: 0");
+  });
+
   test("--version gives the package's version", async () => {
     const { version } = JSON.parse(readFileSync("package.json", "utf8")) as { version: string };
     expect(await synapse({ cwd: folder() }, "--version")).toEqual({

@@ -40,10 +40,10 @@ describe("text from agents and tools is shown, not obeyed", () => {
 
   test("an event with hostile text is one harmless line, as text and as JSON", async () => {
     const cwd = folder();
-    const { audit, close } = await createPipeline({ database: `${cwd}/log.db`, workingFolder: cwd });
+    const pipeline = await createPipeline({ database: `${cwd}/log.db`, workingFolder: cwd });
     const note = "\u009b2J\u202e gone\nnot an event";
-    await audit.emitEvent("x_note", { note, long: "x".repeat(300) });
-    await close();
+    await pipeline.audit.emitEvent("x_note", { note, long: "x".repeat(300) });
+    await pipeline.close();
     const { stdout } = await synapse({ cwd }, "audit", "list", "--db", "log.db");
     expect(stdout.trimEnd()).not.toMatch(active);
     expect(stdout).toContain("x_note");

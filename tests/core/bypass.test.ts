@@ -10,7 +10,7 @@ import {
   createPipeline,
   type ExecutionResult,
   InvalidContextError,
-  RuntimeGuard,
+  type RuntimeGuard,
   SecureExecutionContext,
   SecureWorkflowExecutor,
 } from "../../src/index.js";
@@ -59,7 +59,7 @@ describe("what only looks like a context (D4)", () => {
     ["a proxy", (context) => new Proxy(context, {})],
     [
       "an object with its prototype",
-      (context) => Object.setPrototypeOf({ ...context }, SecureExecutionContext.prototype),
+      (context) => Object.setPrototypeOf({ ...context }, SecureExecutionContext.prototype) as unknown,
     ],
     ["a structured clone of its data", ({ action: _action, ...data }) => structuredClone(data)],
     ["nothing", () => undefined],
@@ -138,7 +138,7 @@ describe("what only looks like a context (D4)", () => {
   });
 
   test("well-formed members of a forgery stand in its record", async () => {
-    const { action: _action, ...data } = world.context({ action });
+    const data = { ...world.context({ action }), action: undefined };
     await execute({ ...data, agentId: "liar" });
     expect(world.committed()[1]).toMatchObject({
       event: "step_execution_denied",
@@ -272,7 +272,7 @@ describe("contexts that cannot be made", () => {
   const sparse: unknown[] = [];
   sparse.length = 2 ** 32 - 1;
   test.each<[string, unknown]>([
-    ["a getter", Object.defineProperty({}, "a", { enumerable: true, get: () => ++calls })],
+    ["a getter", Object.defineProperty({}, "a", { enumerable: true, get: () => ++calls }) as unknown],
     ["a hidden getter", { list: Object.defineProperty([1], 0, { get: () => ++calls }) }],
     ["the key __proto__", JSON.parse('{"__proto__": {"admin": true}}')],
     ["a function to wait for", { then: () => ++calls }],

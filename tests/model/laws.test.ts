@@ -123,7 +123,7 @@ describe("what is unknown allows nothing", () => {
     world.bind("a", "fs:read");
     expect(world.answer("fs:read:/x", { agent: "A" })).toBe("no_binding_found");
     expect(world.answer("fs:readall:/x")).toBe("no_capability");
-    expect(world.answer("fsx:read:/x")).toBe("no_capability");
+    expect(world.answer("fsx:read:x")).toBe("no_capability");
     expect(world.answer([])).toBe("invalid_capability");
   });
 

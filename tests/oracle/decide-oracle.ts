@@ -216,7 +216,7 @@ function isSuspended(log: readonly AuditEvent[], agentId: string): boolean {
 }
 
 function isIssuedTo(contract: AuditEvent, agentId: string): boolean {
-  const pattern = String(contract["issued_to"]).replace(/[.]/g, "\\.").replaceAll("*", ".*");
+  const pattern = textOf(contract, "issued_to").replace(/[.]/g, "\\.").replaceAll("*", ".*");
   return new RegExp(`^(?:${pattern})$`).test(agentId);
 }
 
@@ -224,11 +224,17 @@ const isCreation = (event: AuditEvent): boolean =>
   event.event === "binding_created" || event.event === "capability_created";
 
 function idOf(event: AuditEvent): string {
-  return String(event.event.startsWith("binding") ? event["binding_id"] : event["contract_id"]);
+  return textOf(event, event.event.startsWith("binding") ? "binding_id" : "contract_id");
+}
+
+function textOf(event: AuditEvent, member: string): string {
+  const value = event[member];
+  if (typeof value !== "string") throw new Error(`event ${event.seq} lacks ${member}`);
+  return value;
 }
 
 function capabilityOf(event: AuditEvent): Capability {
-  return parseCapability(String(event["capability"]));
+  return parseCapability(textOf(event, "capability"));
 }
 
 function scopeOf(event: AuditEvent): Capability | undefined {

@@ -35,7 +35,8 @@ function compile(schema: JsonValue): ParamsCheck {
     allErrors: false,
     // A format that is not implemented would silently hold for everything; strict mode refuses it instead.
     validateFormats: true,
-    addUsedSchema: false,
+    // `required: ["toString"]` must not be met by what every object inherits.
+    ownProperties: true,
     code: { regExp: linearRegExp },
   });
   let validate: ValidateFunction;
@@ -55,7 +56,11 @@ function compile(schema: JsonValue): ParamsCheck {
 const linearRegExp = Object.assign(
   (pattern: string) => {
     const compiled = RE2JS.compile(pattern);
-    return { test: (text: string) => compiled.matcher(text).find() };
+    return {
+      test: (text: string) => compiled.matcher(text).find(),
+      // Ajv keeps one pattern for each of these texts: without it all patterns of a schema would be the first.
+      toString: () => pattern,
+    };
   },
   { code: "linearRegExp" },
 ) as unknown as NonNullable<NonNullable<ConstructorParameters<typeof Ajv2020>[0]>["code"]>["regExp"] & object;

@@ -35,7 +35,7 @@ export class AuthorityTables {
     this.#unsuspend = db.prepare("DELETE FROM suspended WHERE agent_id = ?");
     this.#charge = db.prepare("UPDATE authority SET uses = uses + 1 WHERE id = ?");
     this.#chargeRate = db.prepare(
-      "INSERT INTO rate_uses SELECT ?1, coalesce(max(n), 0) + 1, ?2 FROM rate_uses WHERE id = ?1",
+      "INSERT INTO rate_uses SELECT ?, coalesce(max(n), 0) + 1, ? FROM rate_uses WHERE id = ?",
     );
     this.#pruneRate = db.prepare("DELETE FROM rate_uses WHERE id = ? AND at <= ?");
     this.#open = db.prepare("INSERT INTO open_steps VALUES (?, ?)");
@@ -65,7 +65,7 @@ export class AuthorityTables {
         this.#charge.run(change.id);
         if (change.perMs !== undefined) {
           this.#pruneRate.run(change.id, change.at - change.perMs);
-          this.#chargeRate.run(change.id, change.at);
+          this.#chargeRate.run(change.id, change.at, change.id);
         }
         return;
       case "open":

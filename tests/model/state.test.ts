@@ -1,0 +1,114 @@
+import { describe, expect, it } from "vitest";
+import { changesOf } from "../../src/model/change.js";
+import { type AuditEvent, coreEvents } from "../../src/model/event.js";
+import { State } from "../../src/model/state.js";
+import { World } from "./fixtures/world.js";
+
+function event(members: { readonly event: string; readonly [key: string]: unknown }, seq = 1): AuditEvent {
+  const made = {
+    id: `evt-${seq}`,
+    seq,
+    timestamp: "2026-01-01T00:00:00.000Z",
+    protocol_version: "1.0",
+    ...members,
+  };
+  return made;
+}
+
+describe("what an event means (E1-E3)", () => {
+  it("an event of an outsider means nothing, whatever members it has", () => {
+    const forged = event({
+      event: "x_binding_created",
+      binding_id: "b",
+      contract_id: "c",
+      agent_id: "a",
+      capability: "fs:*",
+      charged: [{ id: "c" }],
+      request_id: "r",
+    });
+    expect(changesOf(forged)).toEqual([]);
+  });
+
+  it("only these events of ours change authority; the rest are records", () => {
+    const meaning = new Set<string>();
+    const members = { contract_id: "c", binding_id: "b", agent_id: "a", request_id: "r", charged: [] };
+    for (const name of coreEvents)
+      if (changesOf(event({ event: name, ...members })).length > 0) meaning.add(name);
+    expect([...meaning].sort()).toEqual([
+      "agent_suspended",
+      "agent_unsuspended",
+      "binding_created",
+      "binding_revoked",
+      "capability_checked",
+      "capability_created",
+      "capability_executed",
+      "capability_revoked",
+      "step_execution_authorized",
+      "step_execution_completed",
+    ]);
+  });
+
+  it("a check charges nothing and opens nothing; an authorisation does both, its completion closes it (E2)", () => {
+    const world = new World();
+    world.issue("fs:read");
+    const binding = world.bind("a", "fs:read", { constraints: { max_uses: 1 } });
+    world.tx.emit({ event: "capability_checked", agent_id: "a", binding_id: binding.id });
+    expect([binding.uses, world.state.open.size]).toEqual([0, 0]);
+    world.tx.emit({ event: "capability_checked", request_id: "r", charged: [{ id: binding.id }] });
+    expect([binding.uses, [...world.state.open.keys()]]).toEqual([1, ["r"]]);
+    world.tx.emit({ event: "capability_executed", request_id: "r" });
+    expect([binding.uses, world.state.open.size]).toEqual([1, 0]);
+  });
+
+  it("an event of ours that lacks what it must have is an error, not a guess", () => {
+    for (const name of [
+      "capability_created",
+      "binding_revoked",
+      "agent_suspended",
+      "step_execution_completed",
+    ]) {
+      expect(() => changesOf(event({ event: name }))).toThrow(TypeError);
+    }
+    const orphan = event({
+      event: "binding_created",
+      binding_id: "b",
+      agent_id: "a",
+      capability: "fs:read",
+      contract_id: "none",
+    });
+    expect(() => new State().fold(orphan)).toThrow(TypeError);
+  });
+});
+
+describe("folding", () => {
+  it("takes events in order and without gaps only", () => {
+    const state = new State();
+    expect(() => state.fold(event({ event: "x_a" }, 2))).toThrow(RangeError);
+    state.fold(event({ event: "x_a" }, 1));
+    expect(() => state.fold(event({ event: "x_a" }, 1))).toThrow(RangeError);
+    expect(() => state.fold(event({ event: "x_a" }, 3))).toThrow(RangeError);
+    expect(state.seq).toBe(1);
+  });
+
+  it("what is charged or revoked and does not exist changes nothing", () => {
+    const state = new State();
+    state.fold(event({ event: "binding_revoked", binding_id: "none" }));
+    state.fold(
+      event({ event: "step_execution_authorized", request_id: "r", charged: [{ id: "none", per_ms: 5 }] }, 2),
+    );
+    expect([...state.links()]).toEqual([]);
+    expect(state.contract("none") ?? state.binding("none") ?? state.link("none")).toBeUndefined();
+  });
+
+  it("a contract is no binding, and a binding no contract", () => {
+    const world = new World();
+    const contract = world.issue("fs:read");
+    const binding = world.bind("a", "fs:read");
+    expect([world.state.binding(contract.id), world.state.contract(binding.id)]).toEqual([
+      undefined,
+      undefined,
+    ]);
+    expect([world.state.link(contract.id), world.state.link(binding.id)]).toEqual([contract, binding]);
+    expect([world.state.bindingsOf("a"), world.state.bindingsOf("b")]).toEqual([[binding], []]);
+  });
+});
