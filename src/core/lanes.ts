@@ -1,4 +1,4 @@
-import type { Transition } from "./ledger.js";
+import type { Transition } from "./transition.js";
 
 /**
  * The lane of changes of authority. No agent's identifier can be spelt like it (A1): an agent that called

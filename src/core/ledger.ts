@@ -1,37 +1,14 @@
 import { canonicalJson } from "../model/canonical.js";
 import { AuditUnavailableError, InvalidDataError } from "../model/errors.js";
-import { type AuditEvent, type EventBody, eventBytesMax, protocolVersion } from "../model/event.js";
-import type { JsonValue } from "../model/json.js";
+import { type AuditEvent, eventBytesMax, protocolVersion } from "../model/event.js";
 import { State } from "../model/state.js";
 import { formatInstant } from "../model/time.js";
 import { adminLane, type Job, Lanes } from "./lanes.js";
 import type { Clock, IdSource, Logger } from "./ports.js";
-import type { Blob, StoreDriver, StoreTransaction } from "./store.js";
+import type { StoreDriver, StoreTransaction } from "./store.js";
+import type { Listener, Transition, Tx } from "./transition.js";
 
-/** What a transition sees and does inside the write transaction. */
-export interface Tx {
-  /** The state at the head of the log, this transition's own events included. */
-  readonly state: State;
-  /** The time (ms) that stamps these events: max(previous, wall) (SEMANTICS D8). */
-  readonly at: number;
-  newId(kind: string): string;
-  emit(body: EventBody): AuditEvent;
-  keep(blob: Blob): void;
-  setMemory(key: string, value: JsonValue): void;
-}
-
-/**
- * Reads the state and emits events, synchronously and without side effects of its own. Because it runs
- * while this process alone may append, at the head of the log, nothing can change between what it checked
- * and what it wrote (SEMANTICS D5, D7; docs/adr/0001).
- */
-export type Transition<T> = (tx: Tx) => T;
-
-/**
- * Told of every event after it is durable, in log order. `foreign`: not known to be this process's own, so
- * written by another one, or found in the log after a write that seemed to fail.
- */
-export type Listener = (event: AuditEvent, foreign: boolean) => void;
+export type { Listener, Transition, Tx } from "./transition.js";
 
 const batchMax = 512;
 const busyMsMax = 10_000;

@@ -272,7 +272,7 @@ describe("contexts that cannot be made", () => {
   const sparse: unknown[] = [];
   sparse.length = 2 ** 32 - 1;
   test.each<[string, unknown]>([
-    ["a getter", Object.defineProperty({}, "a", { enumerable: true, get: () => ++calls }) as unknown],
+    ["a getter", Object.defineProperty({}, "a", { enumerable: true, get: () => ++calls })],
     ["a hidden getter", { list: Object.defineProperty([1], 0, { get: () => ++calls }) }],
     ["the key __proto__", JSON.parse('{"__proto__": {"admin": true}}')],
     ["a function to wait for", { then: () => ++calls }],
@@ -326,7 +326,7 @@ describe("contexts that cannot be made", () => {
 
   test("an action that was copied, inherited from, wrapped or made in another realm", () => {
     const foreign: unknown = vm.runInNewContext("({ name: 'job.run', requires: () => [], run: () => 1 })");
-    const wrapped = [{ ...action }, Object.create(action), new Proxy(action, {}), foreign];
+    const wrapped: unknown[] = [{ ...action }, Object.create(action), new Proxy(action, {}), foreign];
     for (const forged of wrapped) {
       refused({ action: forged }, "action");
       expect(() => new ActionRegistry([forged as Action])).toThrow(TypeError);
@@ -395,13 +395,13 @@ describe("nothing that is handed out leads to the function or to the log", () =>
     const context = world.context({ action: hidden });
     const results = [await execute(context), await execute({})];
     const { pipeline } = world;
-    const held = [
+    const held: unknown[] = [
       context,
       hidden,
       ...results,
       pipeline,
       pipeline.forAgent("agent"),
-      ...Object.values(pipeline),
+      ...(Object.values(pipeline) as unknown[]),
     ];
     const found = reachable(held);
     expect(found.has(secret)).toBe(false);
@@ -419,7 +419,7 @@ describe("nothing that is handed out leads to the function or to the log", () =>
   test("an action that throws shows no function in its stack", async () => {
     await world.grant("agent", "job:run:a");
     const functions: unknown[] = [];
-    const was = Error.prepareStackTrace;
+    const was = Object.getOwnPropertyDescriptor(Error, "prepareStackTrace");
     Error.prepareStackTrace = (error, sites) => {
       functions.push(...sites.map((site) => site.getFunction()), ...sites.map((site) => site.getThis()));
       return String(error);
@@ -427,7 +427,7 @@ describe("nothing that is handed out leads to the function or to the log", () =>
     try {
       await execute(world.context({ action: job(() => void new Error("x").stack) }));
     } finally {
-      Error.prepareStackTrace = was;
+      Object.defineProperty(Error, "prepareStackTrace", was ?? { value: undefined, writable: true });
     }
     expect(functions.length).toBeGreaterThan(0);
     expect(functions.every((each) => each === undefined || each === null)).toBe(true);

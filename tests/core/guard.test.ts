@@ -153,7 +153,7 @@ describe("PermissionEnforcer (E2)", () => {
     expect(await ask(2, "wf")).toMatchObject({ allowed: true });
     expect(await ask(3, "wf")).toMatchObject({ allowed: false, reason: "constraint_violated" });
     expect(await ask(2, "other")).toMatchObject({ allowed: false, reason: "constraint_violated" });
-    expect(await enforce({ agentId: "agent", capability: "job:run:a" })).toMatchObject({
+    expect(await enforce({ agentId: "agent", capability: "job:run:a", workflowId: "wf" })).toMatchObject({
       reason: "policy_error",
     });
   });

@@ -13,6 +13,9 @@ afterEach(() => world.close());
 const running = (run: Parameters<typeof job>[0], fields: object = {}) =>
   world.pipeline.executor.executeStep(world.context({ action: job(run), ...fields }));
 
+/** Anything can be thrown; only the compiler would have it an Error. */
+const asError = (thrown: unknown) => thrown as Error;
+
 describe("outputs are JSON, or a recorded failure (G4)", () => {
   test.each<[string, unknown, unknown]>([
     ["nothing", undefined, null],
@@ -105,7 +108,7 @@ describe("what an action throws is data (G5)", () => {
     ],
     ["half a character at the cut", new Error(`${"x".repeat(1_999)}😀`), "action_failed"],
   ])("%s", async (_name, thrown, code) => {
-    const result = await running(() => Promise.reject(thrown as Error));
+    const result = await running(() => Promise.reject(asError(thrown)));
     expect(result).toMatchObject({ status: "failed", error: { code } });
     if (result.status !== "failed") return;
     expect(typeof result.error.message).toBe("string");

@@ -1,5 +1,5 @@
 import type { LookupFunction } from "node:net";
-import { Agent, type Dispatcher } from "undici";
+import type { Agent, Dispatcher } from "undici";
 import { EffectFailedError } from "../../model/errors.js";
 import type { ResolvedAddress } from "./http-address.js";
 import { exchangeFailure } from "./http-failure.js";
@@ -34,7 +34,9 @@ export async function exchange(
   signal: AbortSignal,
 ): Promise<HttpAnswer> {
   signal.throwIfAborted();
-  const agent = connectOnlyTo(addresses, limits, signal);
+  // Loaded when the first request is made: most runs of the command line make none, and it is the largest import.
+  const undici = await import("undici");
+  const agent = connectOnlyTo(undici.Agent, addresses, limits, signal);
   let connected = false;
   agent.on("connect", () => (connected = true));
   try {
@@ -60,6 +62,7 @@ export async function exchange(
 
 /** A connection pool of its own for one request, which reaches the checked addresses and no others. */
 function connectOnlyTo(
+  AgentClass: typeof Agent,
   addresses: readonly ResolvedAddress[],
   { connectTimeoutMs, ca }: ExchangeLimits,
   signal: AbortSignal,
@@ -82,7 +85,7 @@ function connectOnlyTo(
     ...(ca === undefined ? {} : { ca: typeof ca === "string" ? ca : [...ca] }),
   };
   // The whole request has one deadline, which a server that drips cannot put off: no timers per part.
-  return new Agent({ connect, pipelining: 0, headersTimeout: 0, bodyTimeout: 0 });
+  return new AgentClass({ connect, pipelining: 0, headersTimeout: 0, bodyTimeout: 0 });
 }
 
 /** We ask for plain bytes; what comes packed anyway may be a bomb and is not unpacked. */

@@ -28,7 +28,36 @@ export function compileParams(schema: JsonValue): ParamsCheck {
 
 function compile(schema: JsonValue): ParamsCheck {
   refuseForeignReferences(schema);
-  const ajv = new Ajv2020({
+  const ajv = compiler();
+  let validate: ValidateFunction;
+  try {
+    validate = ajv.compile(schema as boolean | object);
+  } catch (error) {
+    throw new InvalidConstraintError("params", error instanceof Error ? error.message : String(error));
+  } finally {
+    // Nothing of one schema, its `$id` least of all, may be found by another.
+    ajv.removeSchema();
+  }
+  return (params) => {
+    if (validate(params) === true) return undefined;
+    const first = validate.errors?.[0];
+    const where = first?.instancePath ? `\`params${first.instancePath.replaceAll("/", ".")}\`` : "`params`";
+    return `${where} ${first?.message ?? "does not fit the schema"}`;
+  };
+}
+
+const compilationsMax = 1_000;
+let shared: Ajv2020 | undefined;
+let compilations = 0;
+
+/**
+ * One compiler for many schemas, since making one costs fifty times what compiling a schema does; a new one
+ * now and then, since it keeps every pattern it ever saw.
+ */
+function compiler(): Ajv2020 {
+  if (shared !== undefined && compilations++ < compilationsMax) return shared;
+  compilations = 0;
+  shared = new Ajv2020({
     strict: true,
     strictTypes: false,
     strictRequired: false,
@@ -39,18 +68,7 @@ function compile(schema: JsonValue): ParamsCheck {
     ownProperties: true,
     code: { regExp: linearRegExp },
   });
-  let validate: ValidateFunction;
-  try {
-    validate = ajv.compile(schema as boolean | object);
-  } catch (error) {
-    throw new InvalidConstraintError("params", error instanceof Error ? error.message : String(error));
-  }
-  return (params) => {
-    if (validate(params) === true) return undefined;
-    const first = validate.errors?.[0];
-    const where = first?.instancePath ? `\`params${first.instancePath.replaceAll("/", ".")}\`` : "`params`";
-    return `${where} ${first?.message ?? "does not fit the schema"}`;
-  };
+  return shared;
 }
 
 const linearRegExp = Object.assign(
