@@ -66,13 +66,13 @@ describe("the README keeps its word", () => {
     );
     const options = { ...config?.options, noUnusedLocals: false };
     const host = ts.createCompilerHost(options);
-    const { getSourceFile, fileExists, readFile } = host;
+    const onDisk = ts.createCompilerHost(options);
     host.getSourceFile = (name, version) =>
       name === file
         ? ts.createSourceFile(name, imports + code, version)
-        : getSourceFile.call(host, name, version);
-    host.fileExists = (name) => name === file || fileExists.call(host, name);
-    host.readFile = (name) => (name === file ? imports + code : readFile.call(host, name));
+        : onDisk.getSourceFile(name, version);
+    host.fileExists = (name) => name === file || onDisk.fileExists(name);
+    host.readFile = (name) => (name === file ? imports + code : onDisk.readFile(name));
     const program = ts.createProgram([file], options, host);
     const problems = ts
       .getPreEmitDiagnostics(program, program.getSourceFile(file))

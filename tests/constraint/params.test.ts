@@ -73,6 +73,24 @@ describe("schemas on parameters (K `params`)", () => {
     refusedSchema({ $ref: "#/$defs/a", $defs: { a: { $ref: "#/$defs/a" } } });
   });
 
+  it("one schema finds nothing of another, whatever it calls itself", () => {
+    const named = (schema: JsonObject) => ({ $id: "https://example.test/s", ...schema });
+    const first = named({ $ref: "#/$defs/a", $defs: { a: { required: ["a"] } } });
+    const second = named({ $ref: "#/$defs/a", $defs: { a: { required: ["b"] } } });
+    for (let n = 0; n < 2; n++) {
+      expect([answerFor({ params: first }, { a: 1 }), answerFor({ params: second }, { b: 1 })]).toEqual([
+        "bind",
+        "bind",
+      ]);
+      expect(answerFor({ params: second }, { a: 1 })).toBe("constraint_violated");
+    }
+    refusedSchema(named({ $ref: "#/$defs/a" }));
+    refusedSchema({ $ref: "#/$defs/a" });
+    refusedSchema({ $id: "https://json-schema.org/draft/2020-12/schema", type: "object" });
+    refusedSchema({ type: "text" });
+    expect(answerFor({ params: { type: "object", required: ["z"] } }, {})).toBe("constraint_violated");
+  });
+
   it("each pattern of a schema is its own, on names and on values", () => {
     const params = {
       properties: { a: { pattern: "^a+$" }, b: { pattern: "^b+$" } },

@@ -227,6 +227,15 @@ test("the largest request there can be still fits into its events (D4)", async (
   expect(stepEvents(world.committed())).toEqual(["requested", "denied", "requested", "denied"]);
 });
 
+test.each(["", "x"])("an explanation that is cut inside a character is still recorded (%j)", async (pad) => {
+  const when = `"${pad}${"😀".repeat(2_030)}" == "x"`;
+  await world.grant("agent", "job:run:a", { constraints: { when } });
+  const result = await execute(job());
+  expect(result).toMatchObject({ status: "denied", reason: "constraint_violated" });
+  expect(result.status === "denied" && result.explanation.isWellFormed()).toBe(true);
+  expect(stepEvents(world.committed())).toEqual(["requested", "denied"]);
+});
+
 describe("actions are defined once and for all (G1)", () => {
   const run = () => 1;
   const requires = () => "job:run:a";

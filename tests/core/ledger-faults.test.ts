@@ -150,8 +150,8 @@ describe("closing", () => {
     const closed = ledger.close();
     await refusal(ledger.submit(adminLane, note(-1)), AuditUnavailableError, "audit_unavailable");
     await closed;
-    await Promise.all(jobs);
     expect(notes(opened)).toHaveLength(2_000);
+    await Promise.all(jobs);
     await refusal(ledger.submit("a", note(-1)), AuditUnavailableError, "audit_unavailable");
     await ledger.close();
     expect(ledger.closed).toBe(true);

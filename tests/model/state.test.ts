@@ -112,3 +112,28 @@ describe("folding", () => {
     expect([world.state.bindingsOf("a"), world.state.bindingsOf("b")]).toEqual([[binding], []]);
   });
 });
+
+describe("a log that holds more than binding allows", () => {
+  it("a binding wider than what is above it gains nothing: every link is asked (A4)", () => {
+    const world = new World();
+    const contract = world.issue("fs:read:/d/**", { delegable: true, scope: "/d/s/**" });
+    const bind = (binding_id: string, capability: string, above: object, scope?: string) =>
+      world.tx.emit({
+        event: "binding_created",
+        binding_id,
+        agent_id: binding_id,
+        capability,
+        ...(scope === undefined ? {} : { scope }),
+        ...above,
+      });
+    bind("under-contract", "fs:read", { contract_id: contract.id });
+    bind("parent", "fs:read:/d/**", { contract_id: contract.id }, "/d/s/p/**");
+    bind("child", "fs:*", { parent_id: "parent" }, "/**");
+    const answers = (path: string) =>
+      ["under-contract", "parent", "child"].map((agent) => world.answer(`fs:read:${path}`, { agent }));
+    expect(answers("/d/s/p/x")).toEqual(["under-contract", "parent", "child"]);
+    expect(answers("/d/s/x")).toEqual(["under-contract", "scope_exceeded", "scope_exceeded"]);
+    expect(answers("/d/x")).toEqual(["scope_exceeded", "scope_exceeded", "scope_exceeded"]);
+    expect(world.answer("fs:write:/d/s/p/x", { agent: "child" })).toBe("scope_exceeded");
+  });
+});

@@ -45,7 +45,7 @@ export function stateContract(name: string, open: () => Place, make: () => Place
       const rates = [
         { limit: 2, per: "60s" },
         undefined,
-        { limit: 3, per: "300s" },
+        { limit: 9, per: "3600s" },
         { limit: 1, per: "30s" },
         { limit: 5, per: "300s" },
       ];
@@ -64,6 +64,19 @@ export function stateContract(name: string, open: () => Place, make: () => Place
       }
       write(driver, world.events);
       expect(dumpState(loaded(driver))).toEqual(dumpState(world.state));
+    });
+
+    it("the first revocation stands, whatever the log says later (A3)", () => {
+      const { driver } = open();
+      const world = new World();
+      const contract = world.issue("fs:read");
+      const binding = world.bind("a", "fs:read");
+      for (let n = 0; n < 2; n++) {
+        world.tx.emit({ event: "binding_revoked", binding_id: binding.id });
+        world.tx.emit({ event: "capability_revoked", contract_id: contract.id });
+      }
+      write(driver, world.events);
+      expect([...loaded(driver).links()].map((link) => link.revokedSeq)).toEqual([4, 3]);
     });
 
     it("time goes on from the last event (D8), suspended agents and open steps are known", () => {
