@@ -16,8 +16,8 @@ const cache = new Map<readonly Uint8Array[], Map<string, Buffer>>();
 
 /** MTH(D[start:end]) of a list of leaf hashes; remembered per list, since the definitions ask again and again. */
 export function naiveRoot(leaves: readonly Uint8Array[], start = 0, end = leaves.length): Buffer {
-  let known = cache.get(leaves);
-  if (known === undefined) cache.set(leaves, (known = new Map()));
+  const known = cache.get(leaves) ?? new Map<string, Buffer>();
+  cache.set(leaves, known);
   const key = `${start},${end}`;
   let root = known.get(key);
   if (root === undefined) {

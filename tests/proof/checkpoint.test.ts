@@ -13,9 +13,12 @@ import { bytesOf, vectors } from "./fixtures/vectors.js";
 const set = vectors("1-merkle-tlog");
 const hasher = treeHasher(portableCrypto.sha256);
 const log = testKey("synapse.local/log", 1);
-const leaves = Array.from({ length: 20 }, (_, i) => new Uint8Array(naiveLeaf(Uint8Array.of(i))));
+const leaves: readonly Uint8Array[] = Array.from(
+  { length: 20 },
+  (_, i) => new Uint8Array(naiveLeaf(Uint8Array.of(i))),
+);
 const rootOf = (size: number) => new Uint8Array(naiveRoot(leaves, 0, size));
-const at = (size: number, root = rootOf(size), origin = log.key.name) =>
+const at = (size: number, root: Uint8Array = rootOf(size), origin = log.key.name) =>
   Object.freeze({ origin, size, root, extensions: [] });
 
 describe("checkpoints (C2SP tlog-checkpoint)", () => {
@@ -231,7 +234,7 @@ describe.skipIf(!set.present)(`public checkpoint vectors ${set.title}`, () => {
     expect([Number(time), cosignature.length]).toEqual([example.cosignatureTimestamp, 8 + 64]);
   });
 
-  it("finds the roots and sizes of 60 checkpoints of a public log equal to those of their proofs", () => {
+  it("finds the roots and sizes of 58 checkpoints of a public log equal to those of their proofs", () => {
     const { cases } = set.json("rekor-inclusion.json") as {
       cases: readonly {
         checkpoint?: string;

@@ -1,6 +1,6 @@
 import { createPublicKey, verify } from "node:crypto";
 import { describe, expect, it } from "vitest";
-import { printBase64 } from "../../src/model/proof/base64.js";
+import { parseBase64, printBase64 } from "../../src/model/proof/base64.js";
 import { portableCrypto } from "../../src/model/proof/crypto.js";
 import {
   noteMessage,
@@ -345,6 +345,24 @@ describe("base64 (RFC 4648, section 4)", () => {
     for (let length = 0; length < 40; length++) {
       const bytes = Uint8Array.from({ length }, (_, i) => (i * 97 + length) & 255);
       expect(printBase64(bytes)).toBe(Buffer.from(bytes).toString("base64"));
+      expect(parseBase64(printBase64(bytes))).toEqual(bytes);
+    }
+    // Stray trailing bits, missing or misplaced padding, white space, the alphabet of URLs.
+    for (const text of [
+      "QR==",
+      "QUJ=",
+      "QQ",
+      "QQ=",
+      "Q===",
+      "====",
+      "QQ==QQ==",
+      "QQ==\n",
+      " QQ==",
+      "QUI_",
+      "QUI-",
+      "QU\u0130B",
+    ]) {
+      expect(parseBase64(text), text).toBeUndefined();
     }
   });
 });

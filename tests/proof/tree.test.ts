@@ -24,7 +24,10 @@ import { nodeCrypto } from "./fixtures/keys.js";
 import { bitFlips, refusal } from "./fixtures/refusal.js";
 
 const hasher = treeHasher(nodeCrypto.sha256);
-const leaves = Array.from({ length: 600 }, (_, i) => new Uint8Array(naiveLeaf(Buffer.from(`entry ${i}`))));
+const leaves: readonly Uint8Array[] = Array.from(
+  { length: 600 },
+  (_, i) => new Uint8Array(naiveLeaf(Buffer.from(`entry ${i}`))),
+);
 const most = 300;
 const farthest = Number.MAX_SAFE_INTEGER;
 
@@ -352,7 +355,7 @@ describe("consistency proofs", () => {
   });
 
   it("refuse a rewritten past, whatever proof comes with it", () => {
-    const rewritten = leaves.with(2, leaves[3] as Uint8Array);
+    const rewritten = leaves.map((leaf, i) => (i === 2 ? (leaves[3] as Uint8Array) : leaf));
     for (const [size1, size2] of [
       [4, 4],
       [4, 7],
@@ -392,6 +395,11 @@ describe("consistency proofs", () => {
       () => verifyConsistencyWith(hasher, { ...claim, proof: proof.with(1, new Uint8Array(33)) }),
       "malformed_proof",
     );
+    for (const length of [0, 31, 33, 64]) {
+      const odd = new Uint8Array(length);
+      refusal(() => verifyConsistencyWith(hasher, { ...claim, root1: odd, proof }), "malformed_proof");
+      refusal(() => verifyConsistencyWith(hasher, { ...claim, root2: odd, proof }), "malformed_proof");
+    }
     const same = { size1: 6, root1: claim.root1, size2: 6, root2: claim.root1 };
     refusal(
       () => verifyConsistencyWith(hasher, { ...same, proof: [leaves[0] as Uint8Array] }),

@@ -139,7 +139,8 @@ const shapes: Readonly<Record<CoreEventType | RecoveryEventType, Shape>> = {
   run_cancelled: runEnd,
   effect_attempted: { ...effect, ...effectTarget },
   effect_performed: { ...effect, ...effectTarget, result: oneOf("success", "failure"), code: optional(name) },
-  effect_denied: { ...effect, reason: name, detail: text },
+  // A late result has no target: giving it out is the effect.
+  effect_denied: { ...effect, capabilities: optional(listOf(text)), reason: name, detail: text },
   step_outcome_unknown: { request_id: name },
   step_retry_accepted: {},
   blob_erased: {},

@@ -68,8 +68,8 @@ export class AuthorityGrammar {
     const chain = chainOf(above);
     if (kind === "binding" && !chain.every((link) => link.delegable))
       return `binding \`${aboveId}\` cannot be delegated`;
-    if (chain.length > chainLengthMax)
-      return `the chain of binding \`${aboveId}\` is longer than ${chainLengthMax}`;
+    if (chain.length >= chainLengthMax)
+      return `the chain of binding \`${aboveId}\` has ${chainLengthMax} links already`;
     return this.#create(event, textMember(event, "binding_id"), above);
   }
 

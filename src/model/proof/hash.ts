@@ -45,7 +45,8 @@ export function equalBytes(a: Uint8Array, b: Uint8Array): boolean {
 
 /** @throws EvidenceError `malformed_proof` for anything but 32 bytes. */
 export function assertHash(hash: Uint8Array, what: string): void {
-  if (hash instanceof Uint8Array && hash.length === hashBytes) return;
+  // Not `instanceof`: in a browser bytes may come from another frame, with a Uint8Array of its own.
+  if (ArrayBuffer.isView(hash) && hash.length === hashBytes) return;
   throw new EvidenceError("malformed_proof", `${what} is not a hash of ${hashBytes} bytes`);
 }
 

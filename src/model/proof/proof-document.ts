@@ -129,11 +129,16 @@ function plainValue(document: unknown): JsonValue {
 }
 
 function documentValue(document: unknown): unknown {
-  if (typeof document !== "string" && !(document instanceof Uint8Array)) return document;
+  if (typeof document !== "string" && !isBytes(document)) return document;
   if (document.length > documentBytesMax) throw malformed(`it has more than ${documentBytesMax} bytes`);
   const text = typeof document === "string" ? document : decodeUtf8(document);
   if (text === undefined) throw malformed("it is not valid UTF-8");
   return JSON.parse(text);
+}
+
+/** Bytes of this or another realm, such as another frame of a browser. */
+function isBytes(value: unknown): value is Uint8Array {
+  return ArrayBuffer.isView(value) && Object.prototype.toString.call(value) === "[object Uint8Array]";
 }
 
 function hashOf(text: string): Uint8Array {
