@@ -11,17 +11,40 @@ const table: { readonly [room: string]: { readonly rooms: string[]; readonly lib
   {
     model: {
       rooms: [],
-      libraries: ["zod", "ajv", "re2js", "@marcbachmann/cel-js", "canonicalize", "ipaddr.js"],
+      libraries: [
+        "zod",
+        "ajv",
+        "re2js",
+        "@marcbachmann/cel-js",
+        "canonicalize",
+        "ipaddr.js",
+        "@noble/hashes",
+        "@noble/ed25519",
+      ],
     },
     core: { rooms: ["model"], libraries: "any" },
     actions: { rooms: ["core", "model"], libraries: "any" },
     stores: { rooms: ["core", "model"], libraries: "any" },
     policy: { rooms: ["core", "model"], libraries: "any" },
     workflow: { rooms: ["core", "model", "policy (types only)"], libraries: "any" },
+    // Loads no Node module at all (tests/proof/portable.test.ts).
+    verify: { rooms: ["model"], libraries: [] },
+    "verify.ts": { rooms: ["model", "verify"], libraries: [] },
     "pipeline.ts": { rooms: ["model", "core", "actions", "stores"], libraries: "any" },
     "index.ts": { rooms: ["model", "core", "actions", "stores", "pipeline.ts"], libraries: "any" },
     cli: {
-      rooms: ["model", "core", "actions", "stores", "policy", "workflow", "pipeline.ts", "index.ts"],
+      rooms: [
+        "model",
+        "core",
+        "actions",
+        "stores",
+        "policy",
+        "workflow",
+        "verify",
+        "verify.ts",
+        "pipeline.ts",
+        "index.ts",
+      ],
       libraries: "any",
     },
   };

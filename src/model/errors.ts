@@ -133,3 +133,44 @@ export class DocumentError extends SynapseError {
     super(code, `${file}:${line}:${column}: ${message}`, { hint });
   }
 }
+
+/** What can be wrong with evidence about a log. */
+export type EvidenceCode =
+  | "malformed_key"
+  | "malformed_note"
+  | "malformed_checkpoint"
+  | "malformed_proof"
+  | "malformed_tile"
+  | "malformed_entry"
+  | "ambiguous_key"
+  | "unknown_key"
+  | "invalid_signature"
+  | "wrong_origin"
+  | "checkpoint_behind"
+  | "index_out_of_range"
+  | "proof_too_short"
+  | "proof_too_long"
+  | "root_mismatch"
+  | "tile_mismatch"
+  | "entry_mismatch"
+  | "missing_file"
+  | "wrong_order";
+
+/** Evidence about a log that is malformed or does not hold: a key, note, checkpoint, proof, tile or entry. */
+export class EvidenceError extends SynapseError {
+  declare readonly code: EvidenceCode;
+  /** Number of the first wrong event, from 1, when one event is to blame. */
+  readonly seq: number | undefined;
+  /** The file of an export that is to blame, when one is. */
+  readonly path: string | undefined;
+
+  constructor(
+    code: EvidenceCode,
+    message: string,
+    facts: { seq?: number; path?: string; hint?: string; cause?: unknown } = {},
+  ) {
+    super(code, message, facts);
+    this.seq = facts.seq;
+    this.path = facts.path;
+  }
+}

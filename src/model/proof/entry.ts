@@ -1,0 +1,59 @@
+import { canonicalJson } from "../canonical.js";
+import { EvidenceError } from "../errors.js";
+import { eventBytesMax } from "../event.js";
+import { isJsonObject, type JsonObject, type JsonValue } from "../json.js";
+import { decodeUtf8, encodeUtf8 } from "./utf8.js";
+
+/** Deepest nesting of an entry. What the writer takes in nests less; more would exhaust the stack of a reader. */
+const entryDepthMax = 128;
+
+/** The bytes of an event as they are hashed and logged: RFC 8785, UTF-8. */
+export function entryBytes(event: JsonObject): Uint8Array {
+  return encodeUtf8(canonicalJson(event));
+}
+
+/**
+ * Reads an entry of the log. Only the one canonical spelling is taken: the bytes must be exactly what RFC 8785
+ * makes of the value they stand for. So duplicate keys, lone surrogates, invalid UTF-8, a byte order mark,
+ * white space, and numbers that a double cannot hold are refused, and no two readers can understand an entry
+ * differently.
+ *
+ * @throws EvidenceError `malformed_entry`.
+ */
+export function parseEntry(bytes: Uint8Array): JsonObject {
+  if (bytes.length > eventBytesMax) throw malformed(`it has more than ${eventBytesMax} bytes`);
+  const text = decodeUtf8(bytes);
+  if (text === undefined) throw malformed("it is not valid UTF-8");
+  const value = parseJson(text);
+  if (!nestsWithin(value, entryDepthMax)) throw malformed(`it is nested deeper than ${entryDepthMax}`);
+  if (canonicalText(value) !== text) throw malformed("it is not in canonical form");
+  if (!isJsonObject(value)) throw malformed("it is not an object");
+  return value;
+}
+
+function parseJson(text: string): JsonValue {
+  try {
+    return JSON.parse(text) as JsonValue;
+  } catch (cause) {
+    throw malformed("it is not JSON", cause);
+  }
+}
+
+/** Lone surrogates, and numbers too large for a double, have no canonical form. */
+function canonicalText(value: JsonValue): string {
+  try {
+    return canonicalJson(value);
+  } catch (cause) {
+    throw malformed("it has no canonical form", cause);
+  }
+}
+
+function nestsWithin(value: JsonValue, depth: number): boolean {
+  if (typeof value !== "object" || value === null) return true;
+  if (depth === 0) return false;
+  return Object.values(value as JsonObject).every((member) => nestsWithin(member, depth - 1));
+}
+
+function malformed(why: string, cause?: unknown): EvidenceError {
+  return new EvidenceError("malformed_entry", `this is not an entry of a log: ${why}`, { cause });
+}

@@ -1,0 +1,193 @@
+import { type CoreEventType, protocolVersion } from "../event.js";
+import { isJsonObject, type JsonObject, type JsonValue } from "../json.js";
+import { formatInstant } from "../time.js";
+import { isCount } from "./hash.js";
+
+type Check = (value: JsonValue | undefined) => boolean;
+type Shape = Readonly<Record<string, Check>>;
+
+const text: Check = (value) => typeof value === "string";
+const name: Check = (value) => typeof value === "string" && value !== "";
+const count: Check = (value) => isCount(value);
+const positive: Check = (value) => isCount(value) && value > 0;
+const flag: Check = (value) => typeof value === "boolean";
+const seed: Check = (value) => typeof value === "string" || Number.isSafeInteger(value);
+const object: Check = (value) => isJsonObject(value);
+const commitment: Check = (value) => typeof value === "string" && /^[0-9a-f]{64}$/.test(value);
+const instant: Check = (value) => typeof value === "string" && isInstant(value);
+const optional =
+  (check: Check): Check =>
+  (value) =>
+    value === undefined || check(value);
+const orNull =
+  (check: Check): Check =>
+  (value) =>
+    value === null || check(value);
+const listOf =
+  (check: Check): Check =>
+  (value) =>
+    Array.isArray(value) && value.every((element: JsonValue) => check(element));
+const oneOf =
+  (...values: readonly string[]): Check =>
+  (value) =>
+    typeof value === "string" && values.includes(value);
+
+const charge: Check = (value) =>
+  value !== undefined && isJsonObject(value) && name(value["id"]) && optional(positive)(value["per_ms"]);
+
+/** What every event has (SEMANTICS E1). */
+const envelope: Shape = {
+  event: name,
+  id: name,
+  seq: positive,
+  timestamp: instant,
+  protocol_version: oneOf(protocolVersion),
+};
+
+const stepMembers: Shape = {
+  workflow_id: name,
+  step_id: name,
+  agent_id: name,
+  capability: text,
+  run_id: orNull(name),
+  attempt: positive,
+  trace_id: text,
+  audit_reference: text,
+};
+
+const asked: Shape = {
+  action: text,
+  requirements: listOf(text),
+  capability_scope: optional(text),
+  params_commitment: commitment,
+  execution_seed: seed,
+  created_at: instant,
+};
+
+const decided: Shape = { request_id: name, decided_at: instant, state_seq: count };
+const authorized: Shape = { binding_id: name, binding_ids: listOf(name), charged: listOf(charge) };
+const refused: Shape = { reason: name, explanation: text };
+const ended: Shape = {
+  request_id: name,
+  binding_id: name,
+  result: oneOf("success", "failure"),
+  duration_ms: count,
+  effects: count,
+  code: optional(name),
+  output_commitment: optional(commitment),
+  late_output_commitment: optional(commitment),
+  abandoned: optional(flag),
+};
+const effect: Shape = { ...stepMembers, request_id: name, effect: name, n: positive };
+const effectTarget: Shape = { capability: text, capabilities: listOf(text) };
+const link: Shape = {
+  capability: name,
+  scope: optional(text),
+  constraints: object,
+  expires_at: optional(instant),
+  delegable: flag,
+  policy: optional(name),
+  policy_key: optional(name),
+  supersedes: optional(name),
+};
+const revocation: Shape = { capability: name, revoked_by: name, reason: optional(text) };
+const suspension: Shape = { agent_id: name, by: name, reason: optional(text) };
+const runEnd: Shape = {
+  run_id: name,
+  workflow_id: name,
+  status: name,
+  counts: object,
+  report_commitment: commitment,
+};
+const check: Shape = { agent_id: name, workflow_id: name, step_id: name, capability: text };
+
+/** Members that the guard's records have beyond those of a mere check (SEMANTICS E2). */
+const guarded: Shape = { ...stepMembers, ...asked, ...decided };
+
+/** The last four are named in SEMANTICS E1; only what the order of events depends on is demanded of them. */
+const shapes: Readonly<Record<CoreEventType | RecoveryEventType, Shape>> = {
+  step_execution_requested: { ...stepMembers, ...asked },
+  step_execution_authorized: { ...stepMembers, ...decided, ...authorized },
+  step_execution_denied: { ...stepMembers, ...decided, ...refused },
+  step_execution_completed: { ...stepMembers, ...ended },
+  capability_created: { contract_id: name, ...link, issued_to: name, issued_by: name },
+  capability_revoked: { contract_id: name, ...revocation },
+  binding_created: {
+    binding_id: name,
+    agent_id: name,
+    ...link,
+    created_by: name,
+    contract_id: optional(name),
+    parent_id: optional(name),
+  },
+  binding_revoked: { binding_id: name, agent_id: name, ...revocation },
+  agent_suspended: suspension,
+  agent_unsuspended: suspension,
+  policy_applied: { policy: name, file: text, policy_commitment: commitment, changes: positive, by: name },
+  capability_checked: { ...check, binding_id: name },
+  capability_denied: { ...check, ...refused },
+  capability_executed: { ...stepMembers, ...ended },
+  run_started: {
+    run_id: name,
+    workflow_id: name,
+    definition_commitment: commitment,
+    inputs_commitment: commitment,
+    seed,
+    steps: count,
+  },
+  run_completed: runEnd,
+  run_cancelled: runEnd,
+  effect_attempted: { ...effect, ...effectTarget },
+  effect_performed: { ...effect, ...effectTarget, result: oneOf("success", "failure"), code: optional(name) },
+  // A late result has no target: giving it out is the effect.
+  effect_denied: { ...effect, capabilities: optional(listOf(text)), reason: name, detail: text },
+  step_outcome_unknown: { request_id: name },
+  step_retry_accepted: {},
+  blob_erased: {},
+  key_rotated: {},
+};
+
+/** Events of recovery, erasure and key rotation. */
+export type RecoveryEventType =
+  "step_outcome_unknown" | "step_retry_accepted" | "blob_erased" | "key_rotated";
+
+/** Every type of event that is known, those of outsiders (`x_…`) aside. */
+export const knownEvents: readonly string[] = Object.freeze(Object.keys(shapes));
+
+/** What is wrong with the members of an event; undefined when nothing is. Members beyond the known are let be. */
+export function shapeFault(event: JsonObject): string | undefined {
+  const wrong = faultIn(event, envelope);
+  if (wrong !== undefined) return wrong;
+  const type = event["event"] as string;
+  if (/^x_[a-z0-9_]{1,64}$/.test(type)) return undefined;
+  if (!Object.hasOwn(shapes, type)) return `\`${type.slice(0, 100)}\` is not a known type of event`;
+  return (
+    faultIn(event, shapes[type as CoreEventType]) ??
+    (isGuarded(event) ? faultIn(event, guarded) : undefined) ??
+    (type === "capability_checked" && isGuarded(event) ? faultIn(event, authorized) : undefined)
+  );
+}
+
+/** Whether a check or its denial is the guard's, which opens a request of its own, and not a mere question. */
+export function isGuarded(event: JsonObject): boolean {
+  const type = event["event"];
+  return (type === "capability_checked" || type === "capability_denied") && event["request_id"] !== undefined;
+}
+
+function faultIn(event: JsonObject, shape: Shape): string | undefined {
+  for (const member of Object.keys(shape)) {
+    if (shape[member]?.(event[member]) !== true) {
+      return event[member] === undefined
+        ? `it lacks \`${member}\``
+        : `its \`${member}\` is not what it should be`;
+    }
+  }
+  return undefined;
+}
+
+function isInstant(value: string): boolean {
+  if (!/^\d{4}-\d\d-\d\dT\d\d:\d\d:\d\d\.\d{3}Z$/.test(value)) return false;
+  // The one spelling the writer uses; a date that does not exist is none, or comes back as another one.
+  const ms = Date.parse(value);
+  return !Number.isNaN(ms) && formatInstant(ms) === value;
+}

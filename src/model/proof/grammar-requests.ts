@@ -1,0 +1,198 @@
+import { type AuditEvent, textMember } from "../event.js";
+import type { JsonObject } from "../json.js";
+import { isGuarded } from "./event-shape.js";
+import type { AuthorityGrammar } from "./grammar-authority.js";
+
+interface Request {
+  readonly kind: "step" | "check";
+  /** Agent, workflow, step, run and attempt: every event of a request says the same. */
+  readonly whose: string;
+  phase: "requested" | "authorized" | "denied" | "ended";
+  bindingIds: readonly string[];
+  /** Uses of handles by their number: attempted and not yet answered, or answered. */
+  readonly effects: Map<number, "attempted" | "answered">;
+}
+
+/** Follows what was asked for: requests, decisions, effects, ends, and the runs they belong to. */
+export class RequestGrammar {
+  readonly #authority: AuthorityGrammar;
+  readonly #requests = new Map<string, Request>();
+  readonly #runs = new Set<string>();
+
+  constructor(authority: AuthorityGrammar) {
+    this.#authority = authority;
+  }
+
+  /** What is wrong with an event where it stands; applies it when nothing is. */
+  fault(event: AuditEvent): string | undefined {
+    switch (event.event) {
+      case "step_execution_requested":
+        return this.#open(event, event.id, "step");
+      case "step_execution_authorized":
+        return this.#authorize(event, "step");
+      case "step_execution_denied":
+        return this.#deny(event);
+      case "capability_checked":
+        return isGuarded(event)
+          ? this.#openGuarded(event)
+          : this.#restsOn(event, [textMember(event, "binding_id")]);
+      case "capability_denied":
+        return isGuarded(event)
+          ? (this.#taken(textMember(event, "request_id")) ?? sequenceFault(event))
+          : undefined;
+      case "step_execution_completed":
+        return this.#complete(event, "step");
+      case "capability_executed":
+        return this.#complete(event, "check");
+      case "step_outcome_unknown":
+        return this.#giveUp(event);
+      case "effect_attempted":
+      case "effect_performed":
+      case "effect_denied":
+        return this.#effect(event);
+      case "run_started":
+      case "run_completed":
+      case "run_cancelled":
+        return this.#run(event, textMember(event, "run_id"));
+      default:
+        return undefined;
+    }
+  }
+
+  #open(event: AuditEvent, id: string, kind: Request["kind"]): string | undefined {
+    const taken = this.#taken(id);
+    if (taken !== undefined) return taken;
+    this.#requests.set(id, {
+      kind,
+      whose: whose(event),
+      phase: "requested",
+      bindingIds: [],
+      effects: new Map(),
+    });
+    return undefined;
+  }
+
+  #openGuarded(event: AuditEvent): string | undefined {
+    const id = textMember(event, "request_id");
+    const fault = this.#open(event, id, "check") ?? this.#authorize(event, "check");
+    if (fault !== undefined && this.#requests.get(id)?.phase === "requested") this.#requests.delete(id);
+    return fault;
+  }
+
+  #authorize(event: AuditEvent, kind: Request["kind"]): string | undefined {
+    const request = this.#find(event, kind);
+    if (typeof request === "string") return request;
+    if (request.phase !== "requested") return "its request was decided before";
+    const bindingIds = event["binding_ids"] as readonly string[];
+    if (bindingIds[0] !== event["binding_id"])
+      return "its `binding_id` is not the first of its `binding_ids`";
+    const charged = (event["charged"] as readonly JsonObject[]).map((charge) => textMember(charge, "id"));
+    const stranger = charged.find((id) => !this.#authority.knows(id));
+    if (stranger !== undefined) return `it charges \`${stranger}\`, which does not exist`;
+    const fault = sequenceFault(event) ?? this.#restsOn(event, bindingIds);
+    if (fault !== undefined) return fault;
+    request.phase = "authorized";
+    request.bindingIds = bindingIds;
+    return undefined;
+  }
+
+  #deny(event: AuditEvent): string | undefined {
+    const request = this.#find(event, "step");
+    if (typeof request === "string") return request;
+    if (request.phase !== "requested") return "its request was decided before";
+    const fault = sequenceFault(event);
+    if (fault === undefined) request.phase = "denied";
+    return fault;
+  }
+
+  #complete(event: AuditEvent, kind: Request["kind"]): string | undefined {
+    const request = this.#find(event, kind);
+    if (typeof request === "string") return request;
+    if (request.phase !== "authorized") return endFault(request);
+    if (request.bindingIds[0] !== event["binding_id"])
+      return "it names another binding than its authorisation";
+    if (event["result"] === "success") {
+      // A revocation that came first fences the result: success after it was never recorded (D7).
+      const fault = this.#restsOn(event, request.bindingIds);
+      if (fault !== undefined) return `it succeeded, but ${fault}`;
+    }
+    request.phase = "ended";
+    return undefined;
+  }
+
+  #giveUp(event: AuditEvent): string | undefined {
+    const request = this.#requests.get(textMember(event, "request_id"));
+    if (request === undefined) return "its request is not in the log";
+    if (request.phase !== "authorized") return endFault(request);
+    request.phase = "ended";
+    return undefined;
+  }
+
+  #effect(event: AuditEvent): string | undefined {
+    const request = this.#find(event, undefined);
+    if (typeof request === "string") return request;
+    if (request.phase === "requested" || request.phase === "denied") return "its request was not authorised";
+    const n = event["n"] as number;
+    const before = request.effects.get(n);
+    if (before === "answered") return `use ${n} of a handle was answered before`;
+    if (event.event === "effect_attempted") {
+      if (request.phase === "ended") return "its request has ended";
+      if (before === "attempted") return `use ${n} of a handle was attempted before`;
+      request.effects.set(n, "attempted");
+      return undefined;
+    }
+    // A refusal needs no attempt, and may follow the end: the late result of an action, or a late use.
+    if (event.event === "effect_performed" && before === undefined)
+      return `use ${n} of a handle was never attempted`;
+    request.effects.set(n, "answered");
+    return undefined;
+  }
+
+  #run(event: AuditEvent, id: string): string | undefined {
+    if (event.event !== "run_started")
+      return this.#runs.has(id) ? undefined : `run \`${id}\` was never started`;
+    if (this.#runs.has(id)) return `run \`${id}\` was started before`;
+    this.#runs.add(id);
+    return undefined;
+  }
+
+  #restsOn(event: AuditEvent, bindingIds: readonly string[]): string | undefined {
+    const agentId = textMember(event, "agent_id");
+    for (const id of bindingIds) {
+      const refusal = this.#authority.refusal(agentId, id, event.timestamp);
+      if (refusal !== undefined) return refusal;
+    }
+    return undefined;
+  }
+
+  #taken(id: string): string | undefined {
+    return this.#requests.has(id) ? `request \`${id}\` was made before` : undefined;
+  }
+
+  #find(event: AuditEvent, kind: Request["kind"] | undefined): Request | string {
+    const request = this.#requests.get(textMember(event, "request_id"));
+    if (request === undefined || (kind !== undefined && request.kind !== kind))
+      return "its request is not in the log";
+    if (request.whose !== whose(event)) return "it names another agent, step or run than its request";
+    return request;
+  }
+}
+
+/** The decision is made in the transaction that writes it, so it rests on the event before it (docs/adr/0001). */
+function sequenceFault(event: AuditEvent): string | undefined {
+  return event["state_seq"] === event.seq - 1 ? undefined : "it does not rest on the event before it";
+}
+
+function endFault(request: Request): string {
+  return request.phase === "ended" ? "its request has ended" : "its request was not authorised";
+}
+
+function whose(event: AuditEvent): string {
+  return JSON.stringify([
+    event["agent_id"],
+    event["workflow_id"],
+    event["step_id"],
+    event["run_id"],
+    event["attempt"],
+  ]);
+}
