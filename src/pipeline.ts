@@ -6,11 +6,13 @@ import { type Action, ActionRegistry } from "./core/action.js";
 import { type AgentFacet, agentFacet } from "./core/agent-facet.js";
 import { AuditMechanism, ledgerOf } from "./core/audit.js";
 import { BindingManager } from "./core/binding.js";
+import { Checkpointer } from "./core/checkpointer.js";
 import { SecureWorkflowExecutor } from "./core/execution.js";
 import { RuntimeGuard } from "./core/guard.js";
 import { memorySpaceOf } from "./core/memory-space.js";
 import type { Clock, HandleFactory, IdSource, Logger, SecretProvider, Signer } from "./core/ports.js";
 import { CapabilityManager, PermissionEnforcer } from "./core/security.js";
+import { ephemeralSigner, fileSigner } from "./core/signing-key.js";
 import type { StepLimits } from "./core/step-limits.js";
 import { driverOf, type Store } from "./core/store.js";
 import { isIdentifier } from "./model/identifier.js";
@@ -23,8 +25,14 @@ export interface PipelineOptions {
   readonly create?: boolean;
   readonly clock?: Clock;
   readonly ids?: IdSource;
-  /** Signs checkpoints of the log. */
+  /** Signs checkpoints of the log; default a key beside the database, made when it is first needed. */
   readonly signer?: Signer;
+  /** Which log its checkpoints say they are of, and the name of its key; default `synapse.local/<log id>`. */
+  readonly origin?: string;
+  /** A checkpoint is made in the background after so many events; default 1,000 … */
+  readonly checkpointEvents?: number;
+  /** … or so many ms after the first event that none covers; default 10,000. */
+  readonly checkpointMs?: number;
   /** Actions beside the built-in ones. */
   readonly actions?: readonly Action[];
   readonly logger?: Logger;
@@ -50,6 +58,10 @@ export interface Pipeline {
   readonly actions: ActionRegistry;
   /** Absolute. */
   readonly workingFolder: string;
+  /** A signed checkpoint (C2SP signed note) of the log as it stands: keep it where this machine cannot reach. */
+  checkpoint(): Promise<string>;
+  /** The public key that its checkpoints are verified with, as `name+keyid+base64`. */
+  verifierKey(): string;
   /** What may be handed to the code of one agent (SEMANTICS A6). */
   forAgent(agentId: string): AgentFacet;
   /** Records what is queued, then releases the database. Idempotent. */
@@ -74,6 +86,7 @@ export async function createPipeline(options: PipelineOptions): Promise<Pipeline
   const permissionEnforcer = new PermissionEnforcer({ audit });
   const runtimeGuard = new RuntimeGuard({ audit, handles, workingFolder, limits });
   const executor = new SecureWorkflowExecutor({ capabilityManager, runtimeGuard, audit });
+  const checkpoints = checkpointerOf(store, audit, options);
   let closing: Promise<void> | undefined;
   return Object.freeze({
     capabilityManager,
@@ -84,15 +97,20 @@ export async function createPipeline(options: PipelineOptions): Promise<Pipeline
     executor,
     actions,
     workingFolder,
+    checkpoint: async () => (await checkpoints.checkpoint()).note,
+    verifierKey: () => checkpoints.verifierKey(),
     forAgent: (agentId: string) => {
       if (!isIdentifier(agentId)) throw new TypeError(`\`${String(agentId)}\` is not an agent id`);
       return agentFacet(agentId, executor, permissionEnforcer);
     },
     close: () =>
-      (closing ??= audit.close().then(() => {
-        release();
-        store.close();
-      })),
+      (closing ??= checkpoints
+        .close()
+        .then(() => audit.close())
+        .then(() => {
+          release();
+          store.close();
+        })),
   });
 }
 
@@ -133,4 +151,23 @@ function protectOwnFiles(store: Store, audit: AuditMechanism, more: readonly str
       current.close();
     },
   } satisfies OpenProtectedFiles);
+}
+
+function checkpointerOf(store: Store, audit: AuditMechanism, options: PipelineOptions): Checkpointer {
+  const driver = driverOf(store);
+  const origin = options.origin ?? options.signer?.keyName ?? `synapse.local/${driver.logId()}`;
+  let signer = options.signer;
+  return new Checkpointer(
+    ledgerOf(audit),
+    () => {
+      const [keyFile] = driver.keyFiles();
+      return (signer ??= keyFile === undefined ? ephemeralSigner(origin) : fileSigner(keyFile, origin));
+    },
+    {
+      origin,
+      events: options.checkpointEvents ?? 1_000,
+      ms: options.checkpointMs ?? 10_000,
+      logger: options.logger,
+    },
+  );
 }

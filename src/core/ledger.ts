@@ -221,6 +221,7 @@ export class Ledger {
       },
       keep: (blob) => void writes.push((tx) => tx.putBlob(blob)),
       setMemory: (key, value) => void writes.push((tx) => tx.setMemory(key, value)),
+      putCheckpoint: (checkpoint) => void writes.push((tx) => tx.putCheckpoint(checkpoint)),
     };
   }
 

@@ -30,5 +30,6 @@ export function scratchTx(ledger: Ledger): Tx {
     },
     keep: () => undefined,
     setMemory: () => undefined,
+    putCheckpoint: () => undefined,
   };
 }

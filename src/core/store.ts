@@ -25,6 +25,12 @@ export interface Blob {
   readonly bytes: Uint8Array;
 }
 
+/** A signed checkpoint (C2SP signed note) of the log's first `size` events. */
+export interface StoredCheckpoint {
+  readonly size: number;
+  readonly note: string;
+}
+
 /** A run as the store lists it. */
 export interface RunView {
   readonly run_id: string;
@@ -59,6 +65,16 @@ export interface StoreDriver {
   policyFiles(): readonly string[];
   blob(ref: string): Blob | undefined;
   memoryValue(key: string): JsonValue | undefined;
+  /** Made once with the log; part of the default origin. */
+  logId(): string;
+  /** Size and RFC 9162 root of the log as it is committed. */
+  treeHead(): { readonly size: number; readonly root: Uint8Array };
+  /** The node over leaves [index · 2^level, (index + 1) · 2^level), all of which are in the log. */
+  treeNode(level: number, index: number): Uint8Array;
+  /** The checkpoint of that size; without a size the newest. */
+  checkpoint(size?: number): StoredCheckpoint | undefined;
+  /** Checkpoints larger than `after`, smallest first. */
+  checkpoints(after: number, limit: number): StoredCheckpoint[];
   /** Files beside the database that hold keys, existing or not yet (SEMANTICS H2). */
   keyFiles(): readonly string[];
   /** Bytes that can still be written, or undefined where that means nothing. */
@@ -76,6 +92,8 @@ export interface StoreTransaction {
   append(event: AuditEvent, text: string, changes: readonly Change[]): void;
   putBlob(blob: Blob): void;
   setMemory(key: string, value: JsonValue): void;
+  /** Keeps a checkpoint; one that is there already for its size stays. */
+  putCheckpoint(checkpoint: StoredCheckpoint): void;
   /** Durable when it returns. When it throws, nothing is known: reopen and look. */
   commit(): void;
   rollback(): void;

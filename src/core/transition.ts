@@ -1,7 +1,7 @@
 import type { AuditEvent, EventBody } from "../model/event.js";
 import type { JsonValue } from "../model/json.js";
 import type { State } from "../model/state.js";
-import type { Blob } from "./store.js";
+import type { Blob, StoredCheckpoint } from "./store.js";
 
 /** What a transition sees and does inside the write transaction. */
 export interface Tx {
@@ -13,6 +13,7 @@ export interface Tx {
   emit(body: EventBody): AuditEvent;
   keep(blob: Blob): void;
   setMemory(key: string, value: JsonValue): void;
+  putCheckpoint(checkpoint: StoredCheckpoint): void;
 }
 
 /**

@@ -310,6 +310,27 @@ describe("denials over and over (D9)", () => {
     }
   });
 
+  test("guard and enforcer wait for an agent that is denied over and over, and for no other", async () => {
+    const { executor, permissionEnforcer } = world.pipeline;
+    const denied = world.context({ action: job() });
+    const check = { agentId: "agent", capability: "job:run:a" };
+    for (let n = 0; n < 65; n++) await executor.executeStep(denied);
+    for (let n = 0; n < 65; n++) await permissionEnforcer.enforce(check);
+    const timers = vi.spyOn(globalThis, "setTimeout");
+    const delays = () => timers.mock.calls.map(([, ms]) => ms);
+    try {
+      await executor.executeStep(denied);
+      expect(delays()).toEqual([1]);
+      await permissionEnforcer.enforce(check);
+      expect(delays()).toEqual([1, 1]);
+      await executor.executeStep(world.context({ action: job(), agentId: "other" }));
+      await permissionEnforcer.enforce({ ...check, agentId: "other" });
+      expect(delays()).toEqual([1, 1]);
+    } finally {
+      timers.mockRestore();
+    }
+  });
+
   test("none of them is dropped from the log", async () => {
     const results = await Promise.all(Array.from({ length: 200 }, () => execute(job())));
     expect(results.every(({ status }) => status === "denied")).toBe(true);

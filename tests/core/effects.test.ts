@@ -1,5 +1,6 @@
 import { readFileSync, rmSync, symlinkSync, writeFileSync } from "node:fs";
 import { join } from "node:path";
+import Database from "better-sqlite3";
 import { afterEach, beforeEach, describe, expect, test } from "vitest";
 import {
   type ActionDefinition,
@@ -7,8 +8,11 @@ import {
   defineAction,
   type ExecutionResult,
   type Handles,
+  RuntimeGuard,
+  SecureWorkflowExecutor,
 } from "../../src/index.js";
-import { openWorld, type World } from "./world.js";
+import type { EffectGate } from "../../src/core/ports.js";
+import { gate, openWorld, type World } from "./world.js";
 
 let world: World;
 beforeEach(async () => {
@@ -99,6 +103,17 @@ describe("what is asked has to be what was authorised", () => {
     );
     expect(result).toMatchObject({ output: Array.from({ length: 8 }, () => "outside_authority") });
     expect(effects()).toHaveLength(8);
+  });
+});
+
+test("a wide ceiling of the context is for landing, not for asking", async () => {
+  await world.grant("agent", "memory:*:**");
+  const run: Run = async (_params, { memory }) => [
+    await codeOf(memory.set("a", 1)),
+    await codeOf(memory.set("b", 1)),
+  ];
+  expect(await step("memory:write:a", run, { ceiling: "memory:write:**" })).toMatchObject({
+    output: ["performed", "outside_authority"],
   });
 });
 
@@ -285,5 +300,112 @@ describe("records", () => {
     expect(result).toMatchObject({ status: "unknown", error: { code: "audit_unavailable" } });
     expect(result).not.toHaveProperty("output");
     expect(codes).toEqual(["audit_unavailable", "audit_unavailable"]);
+  });
+
+  test("after an outcome could not be recorded no further use is made", async () => {
+    await world.grant("agent", "memory:*:**");
+    const connection = new Database(world.database);
+    connection.exec(
+      `CREATE TRIGGER refuse BEFORE INSERT ON events
+       WHEN json_extract(new.doc, '$.event') = 'effect_performed' BEGIN SELECT RAISE(ABORT, 'no'); END`,
+    );
+    let code = "";
+    const result = await step("memory:write:a", async (_params, { memory }, { signal }) => {
+      const stopped = new Promise((resolve) => signal.addEventListener("abort", resolve));
+      await memory.set("a", 1).catch(() => undefined);
+      await stopped;
+      // The log works again, but what this step did before is not in it.
+      connection.exec("DROP TRIGGER refuse");
+      code = await codeOf(memory.set("a", 2));
+    });
+    connection.close();
+    expect(code).toBe("audit_unavailable");
+    expect(result).toMatchObject({ status: "unknown", error: { code: "audit_unavailable" } });
+  });
+});
+
+describe("a handle of another maker, at the same gate", () => {
+  /** Runs a step whose one handle is what the test does with the gate. */
+  async function withGate(use: (gate: EffectGate) => Promise<unknown>): Promise<ExecutionResult> {
+    await world.grant("agent", "memory:write:**");
+    const { audit, capabilityManager, workingFolder } = world.pipeline;
+    const handles = (gate: EffectGate) => ({ use: () => use(gate) }) as unknown as Handles;
+    const runtimeGuard = new RuntimeGuard({ audit, handles, workingFolder });
+    const executor = new SecureWorkflowExecutor({ runtimeGuard, capabilityManager, audit });
+    const action = defineAction({
+      name: "test.step",
+      requires: () => "memory:write:a",
+      run: (_params, given) => (given as unknown as { use: () => Promise<unknown> }).use(),
+    });
+    return executor.executeStep(world.context({ action, requiredCapability: "memory:write:a" }));
+  }
+  const use = { kind: "test.use", capabilities: ["memory:write:a"], request: {} };
+
+  test("an answer that arrives after the authority ended is not given out", async () => {
+    const inside = gate();
+    const hold = gate();
+    let code = "";
+    const running = withGate(async (effects) => {
+      const answer = effects.perform(use, async () => {
+        inside.open();
+        await hold.promise;
+        return { secret: 1 };
+      });
+      code = await codeOf(answer);
+    });
+    await inside.promise;
+    const [binding] = await world.pipeline.bindingManager.getBindings("agent");
+    await world.pipeline.bindingManager.unbind(binding?.id ?? "");
+    hold.open();
+    expect(await running).toMatchObject({ status: "failed", error: { code: "revoked_while_running" } });
+    expect(code).toBe("revoked_while_running");
+    expect(effects()).toEqual(["attempted memory:write:a", "denied memory:write:a"]);
+  });
+
+  test("an effect that no event can hold makes the outcome unknown, in the same transaction too", async () => {
+    const result = await withGate((effects) =>
+      effects.perform({ ...use, kind: "test.\ud800" }, () => Promise.resolve({})),
+    );
+    expect(result).toMatchObject({ status: "unknown", error: { code: "audit_unavailable" } });
+    expect(world.committed().map(({ event }) => event)).not.toContain("step_execution_completed");
+  });
+
+  test("a use that names no capability, or one that is none, is refused", async () => {
+    const perform = (capabilities: string[]) =>
+      withGate((effects) => codeOf(effects.perform({ ...use, capabilities }, () => Promise.resolve({}))));
+    expect(await perform([])).toMatchObject({ output: "outside_authority" });
+    expect(await perform(["memory:write:a", "memory:write:b"])).toMatchObject({
+      output: "outside_authority",
+    });
+    expect(await perform(["nonsense"])).toMatchObject({ output: "invalid_capability" });
+  });
+
+  test("what the body may ask about: where it lands, what the chain covers, what the agent holds", async () => {
+    await world.grant("agent", "job:run:**");
+    let answers: unknown[] = [];
+    await withGate((effects) =>
+      effects.perform(use, (grant) => {
+        const landing = (text: string) => {
+          try {
+            grant.reached(text);
+            return "reached";
+          } catch (error) {
+            return (error as { code: string }).code;
+          }
+        };
+        answers = [
+          landing("memory:write:a"),
+          landing("memory:write:b"),
+          grant.withinBinding("memory:write:b"),
+          grant.withinBinding("memory:read:b"),
+          grant.agentHolds("job:run:x"),
+          grant.agentHolds("job:stop:x"),
+          grant.allowPrivate,
+          grant.bytesMax,
+        ];
+        return Promise.resolve({});
+      }),
+    );
+    expect(answers).toEqual(["reached", "outside_authority", true, false, true, false, [], 16 * 1024 * 1024]);
   });
 });

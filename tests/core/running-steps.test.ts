@@ -128,6 +128,18 @@ describe("authority that ends while its step runs (D7)", () => {
     },
   );
 
+  test.each(endings)("%s: its signal is aborted before the call returns", async (_name, end) => {
+    let signal: AbortSignal | undefined;
+    const { result } = await started((_params, _handles, env) => {
+      signal = env.signal;
+      return untilAborted(_params, _handles, env);
+    });
+    expect(signal?.aborted).toBe(false);
+    await end();
+    expect(signal?.aborted).toBe(true);
+    await result;
+  });
+
   test("an ancestor is revoked, two delegations above", async () => {
     const above = await world.grant("lead", "job:run:**", { delegable: true });
     const delegate = (agentId: string, parentId: string, delegable: boolean) =>
@@ -140,8 +152,17 @@ describe("authority that ends while its step runs (D7)", () => {
       });
     const middle = await delegate("middle", above.bindingId, true);
     await delegate("agent", middle.id, false);
-    const { result } = await started(untilAborted, {}, "job:run:b");
+    let signal: AbortSignal | undefined;
+    const { result } = await started(
+      (params, handles, env) => {
+        signal = env.signal;
+        return untilAborted(params, handles, env);
+      },
+      {},
+      "job:run:b",
+    );
     await world.pipeline.bindingManager.unbind(above.bindingId);
+    expect(signal?.aborted).toBe(true);
     expectStopped(await result, "revoked_while_running");
   });
 
@@ -286,9 +307,9 @@ describe("deadlines and cancelling", () => {
     expect(stepEvents(world.committed())).toEqual(["requested", "authorized", "completed"]);
   });
 
-  test("the first reason to stop stands", async () => {
+  test("the first reason to stop stands, whatever else happens before the step is given up", async () => {
     const controller = new AbortController();
-    const { result } = await started(never, { signal: controller.signal });
+    const { result } = await started(never, { signal: controller.signal, deadlineMs: 50 });
     controller.abort();
     await world.pipeline.bindingManager.unbind(granted.bindingId);
     expect(await result).toMatchObject({ status: "cancelled", error: { code: "cancelled" } });

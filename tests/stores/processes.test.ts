@@ -48,7 +48,7 @@ describe("two processes on one log", () => {
   it("no authorisation follows a revocation that has returned: 250 of them against a hot loop (D5, D7)", async () => {
     const ids = await bind(250);
     const runners = [1, 2].map(() => startRunner({ database, how: "loop", keys: ids.length }));
-    await Promise.all(runners.map((runner) => runner.said("ready")));
+    await Promise.all(runners.map((runner) => runner.said("running")));
     const headAtReturn = new Map<string, number>();
     for (const id of ids) {
       expect(await pipeline.bindingManager.unbind(id, { revokedBy: "operator" })).toBe(true);
@@ -92,7 +92,7 @@ describe("two processes on one log", () => {
   it("both make progress, and each sees what the other wrote (E4)", async () => {
     await bind(1);
     const runner = startRunner({ database, how: "loop" });
-    await runner.said("ready");
+    await runner.said("running");
     for (let n = 0; n < 100; n++) await pipeline.audit.emitEvent("x_mine", { n });
     const report = await runner.stop();
     expect(report.completed).toBeGreaterThan(0);

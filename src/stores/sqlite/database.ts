@@ -18,10 +18,17 @@ const schema = `
 CREATE TABLE events (
   seq INTEGER PRIMARY KEY,
   doc TEXT NOT NULL,
+  leaf BLOB NOT NULL,
   run_id TEXT GENERATED ALWAYS AS (json_extract(doc, '$.run_id')) VIRTUAL,
   agent_id TEXT GENERATED ALWAYS AS (json_extract(doc, '$.agent_id')) VIRTUAL,
   event TEXT GENERATED ALWAYS AS (json_extract(doc, '$.event')) VIRTUAL
 );
+CREATE TABLE tree_head (size INTEGER NOT NULL, hashes BLOB NOT NULL);
+INSERT INTO tree_head VALUES (0, x'');
+CREATE TABLE tree_nodes (level INTEGER, idx INTEGER, hash BLOB NOT NULL, PRIMARY KEY (level, idx)) WITHOUT ROWID;
+CREATE TABLE checkpoints (size INTEGER PRIMARY KEY, note TEXT NOT NULL);
+CREATE TABLE meta (key TEXT PRIMARY KEY, value TEXT NOT NULL) WITHOUT ROWID;
+INSERT INTO meta VALUES ('log_id', lower(hex(randomblob(8))));
 CREATE INDEX events_by_run ON events (run_id) WHERE run_id IS NOT NULL;
 CREATE INDEX events_by_agent ON events (agent_id) WHERE agent_id IS NOT NULL;
 CREATE TABLE authority (

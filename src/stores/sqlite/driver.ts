@@ -1,13 +1,23 @@
 import { statfsSync } from "node:fs";
 import { dirname, resolve } from "node:path";
-import type { Blob, EventFilter, RunView, StoreDriver, StoreTransaction } from "../../core/store.js";
+import type {
+  Blob,
+  EventFilter,
+  RunView,
+  StoredCheckpoint,
+  StoreDriver,
+  StoreTransaction,
+} from "../../core/store.js";
+import { nodeTreeHasher } from "../../core/tree-hasher.js";
 import type { AuditEvent } from "../../model/event.js";
 import type { JsonValue } from "../../model/json.js";
 import type { State } from "../../model/state.js";
+import { CheckpointTable } from "./checkpoint-table.js";
 import { type Connection, isBusy, openDatabase } from "./database.js";
 import { AuthorityTables, eventOf } from "./projection.js";
 import { Queries } from "./queries.js";
 import { RunTable } from "./run-table.js";
+import { TreeTable } from "./tree-table.js";
 
 /** The embedded store: one SQLite file in write-ahead mode, on the calling thread. */
 export class SqliteDriver implements StoreDriver {
@@ -81,6 +91,26 @@ export class SqliteDriver implements StoreDriver {
     this.#session = sessionOf(this.#db);
   }
 
+  logId(): string {
+    return this.#session.checkpoints.logId();
+  }
+
+  treeHead(): { readonly size: number; readonly root: Uint8Array } {
+    return this.#session.tree.root();
+  }
+
+  treeNode(level: number, index: number): Uint8Array {
+    return this.#session.tree.read(level, index);
+  }
+
+  checkpoint(size?: number): StoredCheckpoint | undefined {
+    return this.#session.checkpoints.at(size);
+  }
+
+  checkpoints(after: number, limit: number): StoredCheckpoint[] {
+    return this.#session.checkpoints.list(after, limit);
+  }
+
   close(): void {
     this.#db.close();
   }
@@ -95,7 +125,7 @@ function sessionOf(db: Connection) {
     begin: db.prepare("BEGIN IMMEDIATE"),
     commit: db.prepare("COMMIT"),
     rollback: db.prepare("ROLLBACK"),
-    append: db.prepare("INSERT INTO events (seq, doc) VALUES (?, ?)"),
+    append: db.prepare("INSERT INTO events (seq, doc, leaf) VALUES (?, ?, ?)"),
     after: db.prepare("SELECT doc FROM events WHERE seq > ? ORDER BY seq"),
     putBlob: db.prepare("INSERT OR IGNORE INTO blobs (ref, salt, bytes) VALUES (?, ?, ?)"),
     setMemory: db.prepare(
@@ -104,14 +134,17 @@ function sessionOf(db: Connection) {
     authority: new AuthorityTables(db),
     runs: new RunTable(db),
     queries: new Queries(db),
+    tree: new TreeTable(db, nodeTreeHasher),
+    checkpoints: new CheckpointTable(db),
   };
 }
 
 function transactionOf(session: Session): StoreTransaction {
+  session.tree.reset();
   return {
     eventsAfter: (seq) => eventsAfter(session, seq),
     append: (event, text, changes) => {
-      session.append.run(event.seq, text);
+      session.append.run(event.seq, text, session.tree.append(text));
       for (const change of changes) session.authority.apply(change);
       session.runs.apply(event);
     },
@@ -121,10 +154,15 @@ function transactionOf(session: Session): StoreTransaction {
     setMemory: (key, value) => {
       session.setMemory.run(key, JSON.stringify(value));
     },
+    putCheckpoint: (checkpoint) => {
+      session.checkpoints.put(checkpoint);
+    },
     commit: () => {
+      session.tree.save();
       session.commit.run();
     },
     rollback: () => {
+      session.tree.reset();
       if (session.db.inTransaction) session.rollback.run();
     },
   };

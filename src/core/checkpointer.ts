@@ -1,0 +1,102 @@
+import { printCheckpoint } from "../model/proof/checkpoint.js";
+import { noteMessage } from "../model/proof/note.js";
+import { printVerifierKey, signedNote, verifierKey } from "../model/proof/verifier-key.js";
+import type { Ledger } from "./ledger.js";
+import { nodeCrypto } from "./node-crypto.js";
+import type { Logger, Signer } from "./ports.js";
+import type { StoredCheckpoint } from "./store.js";
+
+export interface CheckpointOptions {
+  /** Which log; default `synapse.local/<log id>`. */
+  readonly origin: string;
+  /** A checkpoint after so many events… */
+  readonly events: number;
+  /** … or so many ms after the first event that none covers. */
+  readonly ms: number;
+  readonly logger?: Logger | undefined;
+}
+
+/**
+ * Signs the log's head (C2SP checkpoint, Ed25519 signed note): in the background, on close, and when asked. A
+ * step never waits for one. Sizes never go back, and a size that has a checkpoint keeps it.
+ */
+export class Checkpointer {
+  readonly #ledger: Ledger;
+  readonly #signer: () => Signer;
+  readonly #options: CheckpointOptions;
+  #uncovered = 0;
+  #timer: NodeJS.Timeout | undefined;
+  #making: Promise<StoredCheckpoint> | undefined;
+  readonly #stopListening: () => void;
+
+  /** @param signer called when the first checkpoint is made: no key comes to be before it is needed. */
+  constructor(ledger: Ledger, signer: () => Signer, options: CheckpointOptions) {
+    this.#ledger = ledger;
+    this.#signer = signer;
+    this.#options = options;
+    this.#stopListening = ledger.listen((_event, foreign) => {
+      // Whoever appended an event sees to its checkpoint.
+      if (!foreign) this.#onEvent();
+    });
+  }
+
+  /** `name+keyid+base64`, as verifiers take it. */
+  verifierKey(): string {
+    const signer = this.#signer();
+    return printVerifierKey(verifierKey(nodeCrypto.sha256, signer.keyName, signer.publicKey));
+  }
+
+  /** The checkpoint of the log as it stands, made now when there is none; durable when it resolves. */
+  async checkpoint(): Promise<StoredCheckpoint> {
+    const running = this.#making;
+    // One after the other: the newest head is signed last.
+    const made = (running === undefined ? Promise.resolve() : running.then(ignore, ignore)).then(() =>
+      this.#make(),
+    );
+    this.#making = made;
+    return made;
+  }
+
+  /** Makes the last one. Nothing uncovered: nothing to do. */
+  async close(): Promise<void> {
+    clearTimeout(this.#timer);
+    this.#stopListening();
+    if (this.#uncovered > 0) await this.#inBackground();
+  }
+
+  #onEvent(): void {
+    this.#uncovered++;
+    if (this.#uncovered % this.#options.events === 0) void this.#inBackground();
+    else this.#timer ??= setTimeout(() => void this.#inBackground(), this.#options.ms).unref();
+  }
+
+  async #inBackground(): Promise<void> {
+    clearTimeout(this.#timer);
+    this.#timer = undefined;
+    try {
+      await this.checkpoint();
+    } catch (error) {
+      // The log is whole without it; the next one covers these events too.
+      this.#options.logger?.warn({ error }, "a checkpoint could not be made");
+    }
+  }
+
+  async #make(): Promise<StoredCheckpoint> {
+    const { driver } = this.#ledger;
+    const { size, root } = driver.treeHead();
+    const covered = this.#uncovered;
+    const known = driver.checkpoint(size);
+    if (known !== undefined) return known;
+    const signer = this.#signer();
+    const key = verifierKey(nodeCrypto.sha256, signer.keyName, signer.publicKey);
+    const text = printCheckpoint({ origin: this.#options.origin, size, root, extensions: [] });
+    const note = signedNote(nodeCrypto, text, key, await signer.sign(noteMessage(text)));
+    await this.#ledger.submit("admin", (tx) => tx.putCheckpoint({ size, note }));
+    this.#uncovered -= covered;
+    return driver.checkpoint(size) ?? { size, note };
+  }
+}
+
+function ignore(): void {
+  // Whoever asked for that checkpoint was told.
+}

@@ -1,0 +1,65 @@
+import { createPrivateKey, createPublicKey, generateKeyPairSync, type KeyObject, sign } from "node:crypto";
+import { closeSync, fsyncSync, openSync, readFileSync, statSync, writeSync } from "node:fs";
+import { StoreError } from "../model/errors.js";
+import type { Signer } from "./ports.js";
+
+/**
+ * The Ed25519 key beside a database, made when it is first needed (file mode 0600, PKCS #8 PEM).
+ *
+ * @throws StoreError `insecure_key` when others may read it, `invalid_key` when it is not such a key.
+ */
+export function fileSigner(path: string, keyName: string): Signer {
+  return signerOf(readKey(path) ?? makeKey(path), keyName);
+}
+
+/** A key that lives as long as the process: for databases in memory. */
+export function ephemeralSigner(keyName: string): Signer {
+  return signerOf(generateKeyPairSync("ed25519").privateKey, keyName);
+}
+
+function signerOf(privateKey: KeyObject, keyName: string): Signer {
+  // The last 32 bytes of an Ed25519 SubjectPublicKeyInfo are the key (RFC 8410).
+  const publicKey = createPublicKey(privateKey).export({ type: "spki", format: "der" }).subarray(-32);
+  return Object.freeze({
+    keyName,
+    publicKey: new Uint8Array(publicKey),
+    sign: (message: Uint8Array) => Promise.resolve(new Uint8Array(sign(null, message, privateKey))),
+  });
+}
+
+function readKey(path: string): KeyObject | undefined {
+  const stats = statSync(path, { throwIfNoEntry: false });
+  if (stats === undefined) return undefined;
+  if ((stats.mode & 0o077) !== 0) {
+    throw new StoreError("insecure_key", `others may read the signing key \`${path}\``, {
+      hint: `chmod 600 ${path}`,
+    });
+  }
+  try {
+    const key = createPrivateKey(readFileSync(path));
+    if (key.asymmetricKeyType === "ed25519") return key;
+  } catch (cause) {
+    throw new StoreError("invalid_key", `\`${path}\` is not a signing key`, { cause });
+  }
+  throw new StoreError("invalid_key", `\`${path}\` is not an Ed25519 key`);
+}
+
+function makeKey(path: string): KeyObject {
+  const { privateKey } = generateKeyPairSync("ed25519");
+  let file: number;
+  try {
+    // Two processes may need it first at once: the one that finds it made uses that one.
+    file = openSync(path, "wx", 0o600);
+  } catch (error) {
+    const made = (error as NodeJS.ErrnoException).code === "EEXIST" ? readKey(path) : undefined;
+    if (made !== undefined) return made;
+    throw error;
+  }
+  try {
+    writeSync(file, privateKey.export({ type: "pkcs8", format: "pem" }) as string);
+    fsyncSync(file);
+  } finally {
+    closeSync(file);
+  }
+  return privateKey;
+}
