@@ -1,7 +1,8 @@
 /** The public surface, listed by hand; `tests/public-surface.test.ts` pins it. */
 export { createPipeline, type Pipeline, type PipelineOptions } from "./pipeline.js";
 export { SecureExecutionContext, SecureWorkflowExecutor, type ContextFields } from "./core/execution.js";
-export { CapabilityManager, PermissionEnforcer, type CheckRequest } from "./core/security.js";
+export { CapabilityManager, PermissionEnforcer } from "./core/security.js";
+export type { CheckRequest, Decision } from "./core/check.js";
 export { RuntimeGuard, type GuardRequest, type StepOptions } from "./core/guard.js";
 export { AuditMechanism } from "./core/audit.js";
 export { BindingManager } from "./core/binding.js";
@@ -20,7 +21,7 @@ export {
   parseCapability,
   type Capability,
 } from "./model/capability/index.js";
-export { decide, type Decision } from "./core/decide-history.js";
+export { decide } from "./core/decide-history.js";
 export { openStore } from "./stores/sqlite/index.js";
 export type { Store, EventFilter } from "./core/store.js";
 export type { AgentCapabilityBinding, CapabilityContract } from "./core/documents.js";

@@ -2,7 +2,8 @@ import { identityOfMalformed, isGenuineContext } from "./context.js";
 import type { SecureExecutionContext, SecureWorkflowExecutor } from "./execution.js";
 import type { StepOptions } from "./guard.js";
 import { type ExecutionResult, redacted } from "./result.js";
-import type { CheckRequest, PermissionEnforcer } from "./security.js";
+import type { CheckRequest } from "./check.js";
+import type { PermissionEnforcer } from "./security.js";
 
 /** What one agent may hold of a pipeline: it can act and ask in its own name, and nothing else (SEMANTICS A6). */
 export interface AgentFacet {

@@ -3,18 +3,8 @@ import type { DenialReason } from "../model/denial.js";
 import type { AuditEvent } from "../model/event.js";
 import { explain } from "../model/explain.js";
 import { State } from "../model/state.js";
+import type { CheckRequest, Decision } from "./check.js";
 import { demandForCheck } from "./demand.js";
-import type { CheckRequest } from "./security.js";
-
-/** A decision, with what determined it (STYLE 4). `explanation` names policy: for the operator (D3). */
-export interface Decision {
-  readonly allowed: boolean;
-  /** The binding that allows it; undefined when denied. */
-  readonly bindingId: string | undefined;
-  /** Why not; undefined when allowed. */
-  readonly reason: DenialReason | undefined;
-  readonly explanation: string;
-}
 
 /**
  * What would be decided, given a history of events: a pure function of its arguments. It folds the history

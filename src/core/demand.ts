@@ -15,7 +15,7 @@ import { isJsonArray, isJsonObject, type JsonObject, type JsonValue } from "../m
 import type { State } from "../model/state.js";
 import { type Action, openAction, type Preparation, prepareParams } from "./action.js";
 import type { SecureExecutionContext } from "./context.js";
-import type { CheckRequest } from "./security.js";
+import type { CheckRequest } from "./check.js";
 import { failureOf } from "./settle.js";
 
 /** A request as it is decided: what was understood of it, or why nothing could be (SEMANTICS D4). */

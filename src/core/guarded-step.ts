@@ -1,46 +1,15 @@
-import type { BindingRecord } from "../model/authority.js";
 import { boundedText } from "../model/bounded-text.js";
 import { AuditUnavailableError } from "../model/errors.js";
 import { explain } from "../model/explain.js";
 import { formatInstant } from "../model/time.js";
-import type { DenialBackoff } from "./backoff.js";
+import type { Authorization, GuardCall, GuardParts } from "./guard-call.js";
 import { commitTo } from "./commitment.js";
 import { identityOfMalformed, isGenuineContext, type StepIdentity } from "./context.js";
 import { decideDemand, type Demand, demandForAction, malformedDemand } from "./demand.js";
-import type { StepOptions } from "./guard.js";
-import type { Ledger } from "./ledger.js";
-import type { HandleFactory } from "./ports.js";
-import { authorizedMembers, commonMembers, type RecordNames } from "./records.js";
+import { authorizedMembers, commonMembers } from "./records.js";
 import { denied, type ExecutionResult } from "./result.js";
-import type { RunningSteps } from "./running-steps.js";
 import { runAuthorized } from "./run-authorized.js";
-import { limitsOf, type StepLimits } from "./step-limits.js";
-
-/** What a guard is made of; behind its private name. */
-export interface GuardParts {
-  readonly ledger: Ledger;
-  readonly handles: HandleFactory;
-  readonly workingFolder: string;
-  readonly limits: StepLimits;
-  readonly running: RunningSteps;
-  readonly backoff: DenialBackoff;
-}
-
-/** One call of the guard. */
-export interface GuardCall {
-  readonly context: unknown;
-  readonly records: RecordNames;
-  /** Capability texts that bound every requirement; undefined: the context bounds the first alone (A5). */
-  readonly ceilings: readonly string[] | undefined;
-  readonly options: StepOptions;
-}
-
-/** A durable authorisation: what the step may do, and under which request its events stand. */
-export interface Authorization {
-  readonly allowed: true;
-  readonly requestId: string;
-  readonly bindings: readonly BindingRecord[];
-}
+import { limitsOf } from "./step-limits.js";
 
 type Verdict = Authorization | { readonly allowed: false; readonly result: ExecutionResult };
 

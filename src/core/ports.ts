@@ -165,10 +165,14 @@ export interface ProtectedFiles {
   covers(file: RealFile): boolean;
 }
 
-/** The durable key-value space behind `MemoryHandle`. `set` is durable when it resolves. */
+/** The durable key-value space behind `MemoryHandle`. */
 export interface MemorySpace {
   get(key: string): Promise<JsonValue | undefined>;
-  set(key: string, value: JsonValue): Promise<void>;
+  /**
+   * Durable when it resolves.
+   * @param agentId whose turn at the log it takes: an agent with many keys is still one agent (D9).
+   */
+  set(key: string, value: JsonValue, agentId: string): Promise<void>;
 }
 
 /** Resolves `secret://name` inside a handle (SEMANTICS H7). Undefined: there is no such secret. */

@@ -8,7 +8,7 @@ import type { SecureExecutionContext } from "./context.js";
 import type { Demand } from "./demand.js";
 import { Effects, type Power } from "./effects.js";
 import { deterministicSource, type Environment } from "./environment.js";
-import type { Authorization, GuardCall, GuardParts } from "./guarded-step.js";
+import type { Authorization, GuardCall, GuardParts } from "./guard-call.js";
 import type { Tx } from "./ledger.js";
 import type { HandleFactory } from "./ports.js";
 import { commonMembers } from "./records.js";

@@ -1,11 +1,10 @@
 import { boundedText } from "../model/bounded-text.js";
 import { explain } from "../model/explain.js";
 import { isIdentifier } from "../model/identifier.js";
-import type { JsonObject } from "../model/json.js";
 import { type AuditMechanism, ledgerOf } from "./audit.js";
 import { checkActor, checkRequest, type ContractRequest, issueContract, revokeLink } from "./authority.js";
 import { DenialBackoff } from "./backoff.js";
-import type { Decision } from "./decide-history.js";
+import type { CheckRequest, Decision } from "./check.js";
 import { demandForCheck, decideDemand, recordedCapability } from "./demand.js";
 import { type CapabilityContract, contractDocument } from "./documents.js";
 import { adminLane } from "./lanes.js";
@@ -101,16 +100,6 @@ export class CapabilityManager {
 /** For the guard: whether a manager is wired to the same log (SEMANTICS G2). Not exported from the package. */
 export function ledgerOfManager(manager: CapabilityManager): Ledger {
   return openManager(manager);
-}
-
-/** May this agent do this, and why? */
-export interface CheckRequest {
-  readonly agentId: string;
-  readonly capability: string;
-  readonly scope?: string | undefined;
-  readonly params?: JsonObject | undefined;
-  readonly workflowId?: string | undefined;
-  readonly stepId?: string | undefined;
 }
 
 /** Answers "may this agent do this?" without running anything (specification, PermissionEnforcer). */

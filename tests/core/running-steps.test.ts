@@ -427,6 +427,16 @@ describe("handles do not outlive their step (H1)", () => {
   });
 });
 
+test("a log that cannot be read may hold a revocation: what runs is stopped", async () => {
+  const { result } = await started(untilAborted);
+  const connection = new Database(world.database);
+  connection.exec("ALTER TABLE events RENAME TO hidden");
+  expect(await result).toMatchObject({ status: "unknown", error: { code: "audit_unavailable" } });
+  connection.exec("ALTER TABLE hidden RENAME TO events");
+  connection.close();
+  expect(stepEvents(world.committed())).toEqual(["requested", "authorized"]);
+});
+
 test("an action that calls the executor again is decided again, and can deny itself nothing but more", async () => {
   await world.grant("agent", "job:run:b", { constraints: { max_uses: 1 } });
   const inner = defineAction({ name: "inner.run", requires: () => "job:run:b", run: () => "inner" });

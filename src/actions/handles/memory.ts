@@ -31,7 +31,7 @@ export function createMemoryHandle(gate: EffectGate, space: MemorySpace): Memory
       const copy = copyValue(value);
       const request = { key: resource, value: copy };
       return gate.perform({ kind: "memory.set", capabilities: [text], request }, async () => {
-        await space.set(resource, copy);
+        await space.set(resource, copy, gate.agentId);
         return { stored: true } as const;
       });
     },
