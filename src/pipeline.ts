@@ -1,5 +1,7 @@
 import { realpathSync } from "node:fs";
+import { resolve } from "node:path";
 import { createHandleFactory, type HandleOptions } from "./actions/handles/index.js";
+import { environmentSecrets, fileSecrets } from "./actions/handles/secrets.js";
 import { createProtectedFiles, type OpenProtectedFiles } from "./actions/handles/protected-files.js";
 import { allBuiltinActions } from "./actions/index.js";
 import { type Action, ActionRegistry } from "./core/action.js";
@@ -39,8 +41,11 @@ export interface PipelineOptions {
   /** What relative paths are resolved against and where programs run; default the process' working folder. */
   readonly workingFolder?: string;
   readonly limits?: Partial<StepLimits>;
-  /** Resolves `secret://name` inside handles. */
-  readonly secrets?: SecretProvider;
+  /**
+   * Resolves `secret://name` inside handles (SEMANTICS H7): a provider of your own, or a folder with a file for
+   * each. Default: the environment variables `SYNAPSE_SECRET_<name>`.
+   */
+  readonly secrets?: SecretProvider | { readonly folder: string };
   /** Folders in which program names are looked up, instead of the usual system ones. */
   readonly programPath?: readonly string[];
   /** Files that no handle may reach, beside the store's own and applied policies. */
@@ -126,10 +131,15 @@ function powersOf(
     protectedFiles: protection,
     workingFolder,
     memory: memorySpaceOf(ledgerOf(audit)),
-    ...(options.secrets === undefined ? {} : { http: { secrets: options.secrets } }),
+    http: { secrets: secretsOf(options.secrets) },
     ...(options.programPath === undefined ? {} : { process: { path: options.programPath } }),
   };
   return { handles: createHandleFactory(handleOptions), release: () => protection.close() };
+}
+
+function secretsOf(secrets: PipelineOptions["secrets"]): SecretProvider {
+  if (secrets === undefined) return environmentSecrets();
+  return "folder" in secrets ? fileSecrets(resolve(secrets.folder)) : secrets;
 }
 
 /** Applied policies are read again some day, so they are protected from the moment they are applied. */
