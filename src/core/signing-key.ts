@@ -1,6 +1,6 @@
 import { createPrivateKey, createPublicKey, generateKeyPairSync, type KeyObject, sign } from "node:crypto";
 import { closeSync, fsyncSync, openSync, readFileSync, statSync, writeSync } from "node:fs";
-import { StoreError } from "../model/errors.js";
+import { EvidenceError, StoreError } from "../model/errors.js";
 import type { Signer } from "./ports.js";
 
 /**
@@ -18,11 +18,9 @@ export function ephemeralSigner(keyName: string): Signer {
 }
 
 function signerOf(privateKey: KeyObject, keyName: string): Signer {
-  // The last 32 bytes of an Ed25519 SubjectPublicKeyInfo are the key (RFC 8410).
-  const publicKey = createPublicKey(privateKey).export({ type: "spki", format: "der" }).subarray(-32);
   return Object.freeze({
     keyName,
-    publicKey: new Uint8Array(publicKey),
+    publicKey: rawPublicKey(createPublicKey(privateKey)),
     sign: (message: Uint8Array) => Promise.resolve(new Uint8Array(sign(null, message, privateKey))),
   });
 }
@@ -62,4 +60,28 @@ function makeKey(path: string): KeyObject {
     closeSync(file);
   }
   return privateKey;
+}
+
+/**
+ * The public half of the key beside a database, for verifying alone: makes nothing, and asks nothing of the mode.
+ *
+ * @returns 32 bytes, or undefined when there is no file.
+ * @throws EvidenceError `malformed_key` when the file is not an Ed25519 key.
+ */
+export function publicKeyBeside(path: string): Uint8Array | undefined {
+  if (statSync(path, { throwIfNoEntry: false }) === undefined) return undefined;
+  let key: KeyObject | undefined;
+  try {
+    key = createPublicKey(readFileSync(path));
+  } catch (cause) {
+    throw new EvidenceError("malformed_key", `\`${path}\` is not a key`, { path, cause });
+  }
+  if (key.asymmetricKeyType !== "ed25519")
+    throw new EvidenceError("malformed_key", `\`${path}\` is not an Ed25519 key`, { path });
+  return rawPublicKey(key);
+}
+
+/** The last 32 bytes of an Ed25519 SubjectPublicKeyInfo are the key (RFC 8410). */
+function rawPublicKey(key: KeyObject): Uint8Array {
+  return new Uint8Array(key.export({ type: "spki", format: "der" }).subarray(-32));
 }
