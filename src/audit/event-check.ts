@@ -1,7 +1,7 @@
 import { nodeTreeHasher } from "../core/tree-hasher.js";
 import type { EventRow, LogImage } from "../core/log-image.js";
 import { EvidenceError } from "../model/errors.js";
-import type { AuditEvent } from "../model/event.js";
+import { type AuditEvent, textMember } from "../model/event.js";
 import { appendLeaf, type CompactRange, emptyRange, rangeRoot } from "../model/proof/compact-range.js";
 import { parseEntry } from "../model/proof/entry.js";
 import { grammarChecker } from "../model/proof/grammar.js";
@@ -128,7 +128,7 @@ export class EventCheck {
 
   #noteBlobs(event: AuditEvent): void {
     if (event.event.startsWith("x_")) return;
-    if (event.event === "blob_erased") this.#erased.add(String(event["ref"]));
+    if (event.event === "blob_erased") this.#erased.add(textMember(event, "ref"));
     for (const [member, ref] of Object.entries(event)) {
       if (!member.endsWith("_commitment") || typeof ref !== "string") continue;
       if (!this.#missing.has(ref) && !this.#image.hasBlob(ref)) this.#missing.set(ref, event.seq);

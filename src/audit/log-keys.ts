@@ -2,7 +2,6 @@ import type { LogImage } from "../core/log-image.js";
 import { nodeCrypto } from "../core/node-crypto.js";
 import { EvidenceError } from "../model/errors.js";
 import type { AuditEvent } from "../model/event.js";
-import type { JsonObject } from "../model/json.js";
 import { parseCheckpointText } from "../model/proof/checkpoint.js";
 import { parseEntry } from "../model/proof/entry.js";
 import { parseNote } from "../model/proof/note.js";
@@ -51,16 +50,16 @@ function assertLogId(image: LogImage, keys: KeySchedule): void {
 }
 
 function rotations(image: LogImage): AuditEvent[] {
-  return image.eventsOfType("key_rotated").flatMap(({ doc }) => {
+  return image.eventsOfType("key_rotated").flatMap(({ seq, doc }) => {
     const event = doc === undefined ? undefined : entryIn(doc);
-    return event?.["event"] === "key_rotated" ? [event as AuditEvent] : [];
+    return event?.event === "key_rotated" ? [{ ...event, seq }] : [];
   });
 }
 
 /** A row that cannot be read is left to the pass over all events, which names it. */
-function entryIn(doc: Uint8Array): JsonObject | undefined {
+function entryIn(doc: Uint8Array): AuditEvent | undefined {
   try {
-    return parseEntry(doc);
+    return parseEntry(doc) as AuditEvent;
   } catch (error) {
     if (error instanceof EvidenceError) return undefined;
     throw error;

@@ -79,3 +79,11 @@ export function verifierKeyText(text: string): VerifierKey {
     throw new InvalidArgumentError(error.message);
   }
 }
+
+/** A commitment as it stands in events. */
+export function commitment(text: string): string {
+  if (/^[0-9a-f]{64}$/.test(text)) return text;
+  throw new InvalidArgumentError(
+    "it must be 64 hex digits, as the members of events that end in _commitment are",
+  );
+}

@@ -11,7 +11,7 @@ export function progressBar(err: Output, what: string) {
   const shown = err.stream.isTTY === true;
   let last = -1;
   return {
-    report(done: number, of: number): void {
+    report: (done: number, of: number): void => {
       if (!shown || of === 0) return;
       const percent = Math.floor((done / of) * 100);
       if (percent === last) return;
@@ -19,7 +19,7 @@ export function progressBar(err: Output, what: string) {
       const full = Math.min(width, Math.floor((done / of) * width));
       err.write(`\r${what} [${"#".repeat(full)}${" ".repeat(width - full)}] ${percent}%`);
     },
-    end(): void {
+    end: (): void => {
       // Erases the line: what is said next stands alone.
       if (last >= 0) err.write("\r\u001b[2K");
     },

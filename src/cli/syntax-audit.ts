@@ -1,5 +1,5 @@
 import type { Command } from "commander";
-import { notEmpty, verifierKeyText } from "./arguments.js";
+import { actor, commitment, notEmpty, verifierKeyText } from "./arguments.js";
 import type { CommandKit } from "./command.js";
 
 const key = [
@@ -62,5 +62,14 @@ export function addProofCommands(audit: Command, kit: CommandKit): void {
       .description("write the log as files that anybody can verify (C2SP tlog-tiles)")
       .argument("<dir>", "made when it is missing; an earlier export in it is continued"),
     () => import("./commands/audit-export.js"),
+  );
+  kit.attach(
+    audit
+      .command("erase")
+      .description("remove the bytes behind a commitment for ever; every proof still holds")
+      .argument("<ref>", "a commitment, as an event has it", commitment)
+      .requiredOption("--by <who>", "who does this, as it will stand in the log", actor)
+      .requiredOption("--why <text>", "why, as it will stand in the log", actor),
+    () => import("./commands/audit-erase.js"),
   );
 }

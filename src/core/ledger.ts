@@ -220,6 +220,7 @@ export class Ledger {
         return event;
       },
       keep: (blob) => void writes.push((tx) => tx.putBlob(blob)),
+      eraseBlob: (ref) => void writes.push((tx) => tx.eraseBlob(ref)),
       setMemory: (key, value) => void writes.push((tx) => tx.setMemory(key, value)),
       putCheckpoint: (checkpoint) => void writes.push((tx) => tx.putCheckpoint(checkpoint)),
     };

@@ -147,9 +147,8 @@ const shapes: Readonly<Record<CoreEventType | RecoveryEventType, Shape>> = {
   key_rotated: { old_vkey: name, new_vkey: name, by: name },
 };
 
-/** Events of recovery, erasure and key rotation. */
-export type RecoveryEventType =
-  "step_outcome_unknown" | "step_retry_accepted" | "blob_erased" | "key_rotated";
+/** Events of recovery. */
+export type RecoveryEventType = "step_outcome_unknown" | "step_retry_accepted";
 
 /** Every type of event that is known, those of outsiders (`x_…`) aside. */
 export const knownEvents: readonly string[] = Object.freeze(Object.keys(shapes));
