@@ -20,6 +20,14 @@ const commands = [
   ["runs"],
   ["show"],
   ["audit", "list"],
+  ["audit", "checkpoint"],
+  ["audit", "key"],
+  ["audit", "verify"],
+  ["audit", "prove"],
+  ["audit", "check-proof"],
+  ["audit", "consistency"],
+  ["audit", "export"],
+  ["audit", "erase"],
 ];
 
 describe("what can be said", () => {
@@ -35,7 +43,7 @@ describe("what can be said", () => {
     const { code, stdout } = await synapse({ cwd: folder() }, "--help");
     expect(code).toBe(0);
     for (const [word = ""] of commands) expect(stdout).toMatch(new RegExp(`^  ${word} `, "m"));
-    for (const exit of ["0 ", "1 ", "2 ", "3 ", "130 "])
+    for (const exit of ["0 ", "1 ", "2 ", "3 ", "4 ", "130 "])
       expect(stdout).toMatch(new RegExp(`^  ${exit} +\\S`, "m"));
   });
 
