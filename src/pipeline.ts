@@ -9,10 +9,11 @@ import { BindingManager } from "./core/binding.js";
 import { Checkpointer } from "./core/checkpointer.js";
 import { SecureWorkflowExecutor } from "./core/execution.js";
 import { RuntimeGuard } from "./core/guard.js";
+import { signerBeside } from "./core/key-rotation.js";
 import { memorySpaceOf } from "./core/memory-space.js";
 import type { Clock, HandleFactory, IdSource, Logger, SecretProvider, Signer } from "./core/ports.js";
 import { CapabilityManager, PermissionEnforcer } from "./core/security.js";
-import { ephemeralSigner, fileSigner } from "./core/signing-key.js";
+import { ephemeralSigner } from "./core/signing-key.js";
 import type { StepLimits } from "./core/step-limits.js";
 import { driverOf, type Store } from "./core/store.js";
 import { isIdentifier } from "./model/identifier.js";
@@ -156,12 +157,15 @@ function protectOwnFiles(store: Store, audit: AuditMechanism, more: readonly str
 function checkpointerOf(store: Store, audit: AuditMechanism, options: PipelineOptions): Checkpointer {
   const driver = driverOf(store);
   const origin = options.origin ?? options.signer?.keyName ?? `synapse.local/${driver.logId()}`;
-  let signer = options.signer;
+  let ephemeral: Signer | undefined;
   return new Checkpointer(
     ledgerOf(audit),
     () => {
       const [keyFile] = driver.keyFiles();
-      return (signer ??= keyFile === undefined ? ephemeralSigner(origin) : fileSigner(keyFile, origin));
+      if (options.signer !== undefined) return options.signer;
+      return keyFile === undefined
+        ? (ephemeral ??= ephemeralSigner(origin))
+        : signerBeside(driver, keyFile, origin);
     },
     {
       origin,

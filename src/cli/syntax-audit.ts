@@ -72,4 +72,11 @@ export function addProofCommands(audit: Command, kit: CommandKit): void {
       .requiredOption("--why <text>", "why, as it will stand in the log", actor),
     () => import("./commands/audit-erase.js"),
   );
+  kit.attach(
+    audit
+      .command("rotate-key")
+      .description("replace the key that signs checkpoints; both sign the checkpoint that says so")
+      .requiredOption("--by <who>", "who does this, as it will stand in the log", actor),
+    () => import("./commands/audit-rotate-key.js"),
+  );
 }

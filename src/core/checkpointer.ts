@@ -25,16 +25,18 @@ export class Checkpointer {
   readonly #signer: () => Signer;
   readonly #options: CheckpointOptions;
   #uncovered = 0;
+  #rotations = 0;
   #timer: NodeJS.Timeout | undefined;
   #making: Promise<StoredCheckpoint> | undefined;
   readonly #stopListening: () => void;
 
-  /** @param signer called when the first checkpoint is made: no key comes to be before it is needed. */
+  /** @param signer asked for each checkpoint: no key comes to be before it is needed, and keys are replaced. */
   constructor(ledger: Ledger, signer: () => Signer, options: CheckpointOptions) {
     this.#ledger = ledger;
     this.#signer = signer;
     this.#options = options;
-    this.#stopListening = ledger.listen((_event, foreign) => {
+    this.#stopListening = ledger.listen((event, foreign) => {
+      if (event.event === "key_rotated") this.#rotations++;
       // Whoever appended an event sees to its checkpoint.
       if (!foreign) this.#onEvent();
     });
@@ -83,6 +85,7 @@ export class Checkpointer {
 
   async #make(): Promise<StoredCheckpoint> {
     const { driver } = this.#ledger;
+    const rotations = this.#rotations;
     const { size, root } = driver.treeHead();
     const covered = this.#uncovered;
     const known = driver.checkpoint(size);
@@ -91,7 +94,13 @@ export class Checkpointer {
     const key = verifierKey(nodeCrypto.sha256, signer.keyName, signer.publicKey);
     const text = printCheckpoint({ origin: this.#options.origin, size, root, extensions: [] });
     const note = signedNote(nodeCrypto, text, key, await signer.sign(noteMessage(text)));
-    await this.#ledger.submit("admin", (tx) => tx.putCheckpoint({ size, note }));
+    const kept = await this.#ledger.submit("admin", (tx) => {
+      // Another process replaced the key meanwhile: which one signs this size has to be asked again.
+      if (this.#rotations !== rotations) return false;
+      tx.putCheckpoint({ size, note });
+      return true;
+    });
+    if (!kept) return this.#make();
     this.#uncovered -= covered;
     return driver.checkpoint(size) ?? { size, note };
   }

@@ -3,12 +3,17 @@ import { closeSync, fsyncSync, openSync, readFileSync, statSync, writeSync } fro
 import { EvidenceError, StoreError } from "../model/errors.js";
 import type { Signer } from "./ports.js";
 
+/** A signer whose key is in this process. */
+export interface FileSigner extends Signer {
+  signNow(message: Uint8Array): Uint8Array;
+}
+
 /**
  * The Ed25519 key beside a database, made when it is first needed (file mode 0600, PKCS #8 PEM).
  *
  * @throws StoreError `insecure_key` when others may read it, `invalid_key` when it is not such a key.
  */
-export function fileSigner(path: string, keyName: string): Signer {
+export function fileSigner(path: string, keyName: string): FileSigner {
   return signerOf(readKey(path) ?? makeKey(path), keyName);
 }
 
@@ -17,11 +22,13 @@ export function ephemeralSigner(keyName: string): Signer {
   return signerOf(generateKeyPairSync("ed25519").privateKey, keyName);
 }
 
-function signerOf(privateKey: KeyObject, keyName: string): Signer {
+function signerOf(privateKey: KeyObject, keyName: string): FileSigner {
+  const signNow = (message: Uint8Array) => new Uint8Array(sign(null, message, privateKey));
   return Object.freeze({
     keyName,
     publicKey: rawPublicKey(createPublicKey(privateKey)),
-    sign: (message: Uint8Array) => Promise.resolve(new Uint8Array(sign(null, message, privateKey))),
+    signNow,
+    sign: (message: Uint8Array) => Promise.resolve(signNow(message)),
   });
 }
 

@@ -28,6 +28,7 @@ const commands = [
   ["audit", "consistency"],
   ["audit", "export"],
   ["audit", "erase"],
+  ["audit", "rotate-key"],
 ];
 
 describe("what can be said", () => {

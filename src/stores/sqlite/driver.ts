@@ -74,7 +74,9 @@ export class SqliteDriver implements StoreDriver {
   }
 
   keyFiles(): readonly string[] {
-    return this.location === ":memory:" ? [] : [`${resolve(this.location)}.key`];
+    return this.location === ":memory:"
+      ? []
+      : [`${resolve(this.location)}.key`, `${resolve(this.location)}.key.next`];
   }
 
   freeBytes(): number | undefined {
