@@ -14,6 +14,8 @@ export interface CheckpointOptions {
   /** … or so many ms after the first event that none covers. */
   readonly ms: number;
   readonly logger?: Logger | undefined;
+  /** Brings a checkpoint to where others hold it. */
+  readonly publish?: ((note: string) => Promise<void>) | undefined;
 }
 
 /**
@@ -89,7 +91,7 @@ export class Checkpointer {
     const { size, root } = driver.treeHead();
     const covered = this.#uncovered;
     const known = driver.checkpoint(size);
-    if (known !== undefined) return known;
+    if (known !== undefined) return this.#published(known);
     const signer = this.#signer();
     const key = verifierKey(nodeCrypto.sha256, signer.keyName, signer.publicKey);
     const text = printCheckpoint({ origin: this.#options.origin, size, root, extensions: [] });
@@ -102,7 +104,17 @@ export class Checkpointer {
     });
     if (!kept) return this.#make();
     this.#uncovered -= covered;
-    return driver.checkpoint(size) ?? { size, note };
+    return this.#published(driver.checkpoint(size) ?? { size, note });
+  }
+
+  async #published(checkpoint: StoredCheckpoint): Promise<StoredCheckpoint> {
+    try {
+      await this.#options.publish?.(checkpoint.note);
+    } catch (error) {
+      // The next one that can be published covers these events too.
+      this.#options.logger?.warn({ error }, "a checkpoint could not be published");
+    }
+    return checkpoint;
   }
 }
 

@@ -57,7 +57,7 @@ describe("what can be said", () => {
     const options = [...stdout.matchAll(/^ {2}(?:-\w, )?(--[a-z]+)/gm)].map(([, option = ""]) => option);
     expect(options).toContain("--json");
     // Those that all have are told of once; `unsuspend` has what `suspend` has.
-    const common = new Set(["--db", "--json", "--help"]);
+    const common = new Set(["--db", "--anchor", "--json", "--help"]);
     for (const option of options) if (!common.has(option)) expect(section).toContain(option);
     expect(section).toContain("Exit codes: 0");
   });
