@@ -6,15 +6,17 @@ import { createProtectedFiles, type OpenProtectedFiles } from "./actions/handles
 import { allBuiltinActions } from "./actions/index.js";
 import { type Action, ActionRegistry } from "./core/action.js";
 import { type AgentFacet, agentFacet } from "./core/agent-facet.js";
+import { type Anchor, anchorAt, anchorFault, publishTo } from "./core/anchor.js";
 import { AuditMechanism, ledgerOf } from "./core/audit.js";
 import { BindingManager } from "./core/binding.js";
 import { Checkpointer } from "./core/checkpointer.js";
 import { SecureWorkflowExecutor } from "./core/execution.js";
 import { RuntimeGuard } from "./core/guard.js";
+import { signerBeside } from "./core/key-rotation.js";
 import { memorySpaceOf } from "./core/memory-space.js";
 import type { Clock, HandleFactory, IdSource, Logger, SecretProvider, Signer } from "./core/ports.js";
 import { CapabilityManager, PermissionEnforcer } from "./core/security.js";
-import { ephemeralSigner, fileSigner } from "./core/signing-key.js";
+import { ephemeralSigner } from "./core/signing-key.js";
 import type { StepLimits } from "./core/step-limits.js";
 import { driverOf, type Store } from "./core/store.js";
 import { isIdentifier } from "./model/identifier.js";
@@ -35,6 +37,12 @@ export interface PipelineOptions {
   readonly checkpointEvents?: number;
   /** … or so many ms after the first event that none covers; default 10,000. */
   readonly checkpointMs?: number;
+  /**
+   * Where each checkpoint is published, a file (relative to the working folder) or an http(s) URL that takes GET and
+   * PUT. A log that is behind what stands there refuses steps with `audit_unavailable`, and so does one whose anchor
+   * cannot be read.
+   */
+  readonly anchor?: string;
   /** Actions beside the built-in ones. */
   readonly actions?: readonly Action[];
   readonly logger?: Logger;
@@ -91,7 +99,11 @@ export async function createPipeline(options: PipelineOptions): Promise<Pipeline
   const permissionEnforcer = new PermissionEnforcer({ audit });
   const runtimeGuard = new RuntimeGuard({ audit, handles, workingFolder, limits });
   const executor = new SecureWorkflowExecutor({ capabilityManager, runtimeGuard, audit });
-  const checkpoints = checkpointerOf(store, audit, options);
+  const anchor = options.anchor === undefined ? undefined : anchorFrom(options.anchor, workingFolder);
+  const origin = originOf(store, options);
+  const behind = anchor === undefined ? undefined : await anchorFault(driverOf(store), origin, anchor);
+  if (behind !== undefined) ledgerOf(audit).refuseSteps(behind);
+  const checkpoints = checkpointerOf(store, audit, options, behind === undefined ? anchor : undefined);
   let closing: Promise<void> | undefined;
   return Object.freeze({
     capabilityManager,
@@ -126,7 +138,9 @@ function powersOf(
   workingFolder: string,
   options: PipelineOptions,
 ): { readonly handles: HandleFactory; readonly release: () => void } {
-  const protection = protectOwnFiles(store, audit, options.protectedFiles ?? []);
+  const anchorFile = options.anchor === undefined || isUrl(options.anchor) ? [] : [options.anchor];
+  const own = [...(options.protectedFiles ?? []), ...anchorFile.map((path) => resolve(workingFolder, path))];
+  const protection = protectOwnFiles(store, audit, own);
   const handleOptions: HandleOptions = {
     protectedFiles: protection,
     workingFolder,
@@ -163,21 +177,42 @@ function protectOwnFiles(store: Store, audit: AuditMechanism, more: readonly str
   } satisfies OpenProtectedFiles);
 }
 
-function checkpointerOf(store: Store, audit: AuditMechanism, options: PipelineOptions): Checkpointer {
+function anchorFrom(target: string, workingFolder: string): Anchor {
+  return anchorAt(isUrl(target) ? target : resolve(workingFolder, target));
+}
+
+function isUrl(target: string): boolean {
+  return /^https?:\/\//.test(target);
+}
+
+function originOf(store: Store, { origin, signer }: PipelineOptions): string {
+  return origin ?? signer?.keyName ?? `synapse.local/${driverOf(store).logId()}`;
+}
+
+function checkpointerOf(
+  store: Store,
+  audit: AuditMechanism,
+  options: PipelineOptions,
+  anchor: Anchor | undefined,
+): Checkpointer {
   const driver = driverOf(store);
-  const origin = options.origin ?? options.signer?.keyName ?? `synapse.local/${driver.logId()}`;
-  let signer = options.signer;
+  const origin = originOf(store, options);
+  let ephemeral: Signer | undefined;
   return new Checkpointer(
     ledgerOf(audit),
     () => {
       const [keyFile] = driver.keyFiles();
-      return (signer ??= keyFile === undefined ? ephemeralSigner(origin) : fileSigner(keyFile, origin));
+      if (options.signer !== undefined) return options.signer;
+      return keyFile === undefined
+        ? (ephemeral ??= ephemeralSigner(origin))
+        : signerBeside(driver, keyFile, origin);
     },
     {
       origin,
       events: options.checkpointEvents ?? 1_000,
       ms: options.checkpointMs ?? 10_000,
       logger: options.logger,
+      publish: anchor === undefined ? undefined : (note) => publishTo(anchor, note),
     },
   );
 }

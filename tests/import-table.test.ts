@@ -26,6 +26,7 @@ const table: { readonly [room: string]: { readonly rooms: string[]; readonly lib
     actions: { rooms: ["core", "model"], libraries: "any" },
     stores: { rooms: ["core", "model"], libraries: "any" },
     policy: { rooms: ["core", "model"], libraries: "any" },
+    audit: { rooms: ["core", "model"], libraries: "any" },
     workflow: { rooms: ["core", "model", "policy (types only)"], libraries: "any" },
     // Loads no Node module at all (tests/proof/portable.test.ts).
     verify: { rooms: ["model"], libraries: [] },
@@ -39,6 +40,7 @@ const table: { readonly [room: string]: { readonly rooms: string[]; readonly lib
         "actions",
         "stores",
         "policy",
+        "audit",
         "workflow",
         "verify",
         "verify.ts",

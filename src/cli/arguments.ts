@@ -1,6 +1,9 @@
 import { InvalidArgumentError } from "commander";
+import { nodeCrypto } from "../core/node-crypto.js";
+import { EvidenceError } from "../model/errors.js";
 import { isAgentGlob, isIdentifier } from "../model/identifier.js";
 import { isJsonObject, type JsonObject, type JsonValue } from "../model/json.js";
+import { parseVerifierKey, type VerifierKey } from "../model/proof/verifier-key.js";
 
 /*
  * Readers of option values. Each gives the value or says what it must be; commander names the option. They
@@ -65,4 +68,22 @@ export function nameAndValue(
   const name = text.slice(0, at);
   if (before.has(name)) throw new InvalidArgumentError(`${name} is given twice`);
   return new Map([...before, [name, text.slice(at + 1)]]);
+}
+
+/** A verifier key, `name+keyid+base64`. */
+export function verifierKeyText(text: string): VerifierKey {
+  try {
+    return parseVerifierKey(nodeCrypto.sha256, text);
+  } catch (error) {
+    if (!(error instanceof EvidenceError)) throw error;
+    throw new InvalidArgumentError(error.message);
+  }
+}
+
+/** A commitment as it stands in events. */
+export function commitment(text: string): string {
+  if (/^[0-9a-f]{64}$/.test(text)) return text;
+  throw new InvalidArgumentError(
+    "it must be 64 hex digits, as the members of events that end in _commitment are",
+  );
 }

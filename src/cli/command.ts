@@ -23,6 +23,11 @@ export interface CommandKit {
 export function addCommonOptions(command: Command): Command {
   return command
     .option("--db <path>", "the database; default $SYNAPSE_DB, else .synapse/synapse.db", notEmpty)
+    .option(
+      "--anchor <file-or-url>",
+      "where checkpoints are published; a log behind it refuses steps",
+      notEmpty,
+    )
     .option("--json", "print JSON documents, one a line");
 }
 

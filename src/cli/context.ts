@@ -8,6 +8,7 @@ import { jsonLine, printable } from "./printable.js";
 /** The options that every command has. */
 export interface CommonOptions {
   readonly db?: string | undefined;
+  readonly anchor?: string | undefined;
   readonly json?: boolean | undefined;
 }
 
@@ -21,6 +22,8 @@ export interface CommandContext {
   readonly cwd: string;
   /** As it was named, to be shown. */
   readonly databaseName: string;
+  /** As it was named: a file or a URL. */
+  readonly anchor: string | undefined;
   /** Absolute, or `:memory:`. */
   readonly database: string;
   /** What has to be added to a suggested command so that it means the same database: empty or ` --db '…'`. */
@@ -47,6 +50,7 @@ export function commandContext(io: CliIo, out: Output, err: Output, options: Com
     env: io.env,
     cwd: io.cwd,
     databaseName,
+    anchor: options.anchor,
     database: databaseName === ":memory:" ? databaseName : resolve(io.cwd, databaseName),
     databaseOption: options.db === undefined ? "" : ` --db ${shellWord(options.db)}`,
     signal: io.signal ?? new AbortController().signal,
@@ -74,6 +78,8 @@ export async function withPipeline<T>(
     create: options.create,
     workingFolder: context.cwd,
     protectedFiles: options.protectedFiles ?? [],
+    // Another database than the command's own, such as a plan's in memory, has nothing to do with its anchor.
+    ...(context.anchor === undefined || options.database !== undefined ? {} : { anchor: context.anchor }),
   });
   try {
     return await body(pipeline);

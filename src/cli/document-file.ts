@@ -36,6 +36,11 @@ export async function readPolicy({ cwd }: CommandContext, file: string): Promise
   }
 }
 
+/** A checkpoint or a proof, as text. @throws SynapseError `unreadable_file`. */
+export async function readEvidence({ cwd }: CommandContext, file: string): Promise<string> {
+  return readText(resolve(cwd, file), file);
+}
+
 async function readText(path: string, name: string): Promise<string> {
   const chunks: Buffer[] = [];
   let size = 0;

@@ -7,5 +7,7 @@ export const exitCode = Object.freeze({
   invalid: 2,
   /** Denied, or stopped until a person decides. */
   denied: 3,
+  /** Verification failed: the log was tampered with, or evidence is not authentic. */
+  unverified: 4,
   interrupted: 130,
 });

@@ -1,5 +1,5 @@
 import { CommanderError } from "commander";
-import { NoAuthorityError, SynapseError } from "../model/errors.js";
+import { EvidenceError, NoAuthorityError, SynapseError } from "../model/errors.js";
 import { exitCode } from "./exit-code.js";
 import { printable } from "./printable.js";
 
@@ -15,7 +15,8 @@ export interface Failure {
 const environmental = new Set(["audit_unavailable", "cannot_open", "output_failed", "unwritable_file"]);
 
 /**
- * Tells what a person did wrong (2) and what authority does not allow (3) from what went wrong on its own (1).
+ * Tells what a person did wrong (2) and what authority does not allow (3) from what went wrong on its own (1) and
+ * from evidence that does not hold (4).
  * A `TypeError` that comes this far is a mistake in this program: arguments are checked before they are used.
  *
  * @param command the command that was meant, as far as it can be told: its help is the hint.
@@ -40,6 +41,8 @@ export function failureLines({ code, message, hint }: Failure): string[] {
 function exitOf(error: SynapseError): number {
   // Understood, well-formed, and there is no authority for it: denied, as an agent would be.
   if (error instanceof NoAuthorityError) return exitCode.denied;
+  if (error instanceof EvidenceError || error.code === "database_damaged" || error.code === "unauthenticated")
+    return exitCode.unverified;
   return environmental.has(error.code) ? exitCode.failed : exitCode.invalid;
 }
 

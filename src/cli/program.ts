@@ -13,6 +13,7 @@ Exit codes:
   1    a step failed, or an internal error
   2    usage or invalid input
   3    denied, or stopped until a person decides
+  4    verification failed: tampered with, or not authentic
   130  interrupted`;
 
 /** The whole syntax; nothing is run until it is parsed, and nothing in it writes past the given streams. */

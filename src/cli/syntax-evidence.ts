@@ -1,8 +1,9 @@
 import type { Command } from "commander";
 import { agentId, notEmpty, wholeNumber } from "./arguments.js";
 import type { CommandKit } from "./command.js";
+import { addProofCommands } from "./syntax-audit.js";
 
-/** Commands that show what happened: `runs`, `show`, `audit list`. */
+/** Commands that show what happened: `runs`, `show`, `audit …`. */
 export function addEvidenceCommands(program: Command, kit: CommandKit): void {
   program.commandsGroup("Evidence:");
   kit.attach(
@@ -28,4 +29,5 @@ export function addEvidenceCommands(program: Command, kit: CommandKit): void {
       .option("--follow", "then print further ones as they come, until Ctrl-C"),
     () => import("./commands/audit-list.js"),
   );
+  addProofCommands(audit, kit);
 }

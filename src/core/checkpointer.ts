@@ -14,6 +14,8 @@ export interface CheckpointOptions {
   /** … or so many ms after the first event that none covers. */
   readonly ms: number;
   readonly logger?: Logger | undefined;
+  /** Brings a checkpoint to where others hold it. */
+  readonly publish?: ((note: string) => Promise<void>) | undefined;
 }
 
 /**
@@ -25,16 +27,18 @@ export class Checkpointer {
   readonly #signer: () => Signer;
   readonly #options: CheckpointOptions;
   #uncovered = 0;
+  #rotations = 0;
   #timer: NodeJS.Timeout | undefined;
   #making: Promise<StoredCheckpoint> | undefined;
   readonly #stopListening: () => void;
 
-  /** @param signer called when the first checkpoint is made: no key comes to be before it is needed. */
+  /** @param signer asked for each checkpoint: no key comes to be before it is needed, and keys are replaced. */
   constructor(ledger: Ledger, signer: () => Signer, options: CheckpointOptions) {
     this.#ledger = ledger;
     this.#signer = signer;
     this.#options = options;
-    this.#stopListening = ledger.listen((_event, foreign) => {
+    this.#stopListening = ledger.listen((event, foreign) => {
+      if (event.event === "key_rotated") this.#rotations++;
       // Whoever appended an event sees to its checkpoint.
       if (!foreign) this.#onEvent();
     });
@@ -83,17 +87,34 @@ export class Checkpointer {
 
   async #make(): Promise<StoredCheckpoint> {
     const { driver } = this.#ledger;
+    const rotations = this.#rotations;
     const { size, root } = driver.treeHead();
     const covered = this.#uncovered;
     const known = driver.checkpoint(size);
-    if (known !== undefined) return known;
+    if (known !== undefined) return this.#published(known);
     const signer = this.#signer();
     const key = verifierKey(nodeCrypto.sha256, signer.keyName, signer.publicKey);
     const text = printCheckpoint({ origin: this.#options.origin, size, root, extensions: [] });
     const note = signedNote(nodeCrypto, text, key, await signer.sign(noteMessage(text)));
-    await this.#ledger.submit("admin", (tx) => tx.putCheckpoint({ size, note }));
+    const kept = await this.#ledger.submit("admin", (tx) => {
+      // Another process replaced the key meanwhile: which one signs this size has to be asked again.
+      if (this.#rotations !== rotations) return false;
+      tx.putCheckpoint({ size, note });
+      return true;
+    });
+    if (!kept) return this.#make();
     this.#uncovered -= covered;
-    return driver.checkpoint(size) ?? { size, note };
+    return this.#published(driver.checkpoint(size) ?? { size, note });
+  }
+
+  async #published(checkpoint: StoredCheckpoint): Promise<StoredCheckpoint> {
+    try {
+      await this.#options.publish?.(checkpoint.note);
+    } catch (error) {
+      // The next one that can be published covers these events too.
+      this.#options.logger?.warn({ error }, "a checkpoint could not be published");
+    }
+    return checkpoint;
   }
 }
 

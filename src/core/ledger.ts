@@ -41,6 +41,7 @@ export class Ledger {
   #closing = false;
   #suspect = false;
   #closed = false;
+  #refusal: AuditUnavailableError | undefined;
 
   constructor(driver: StoreDriver, parts: { clock: Clock; ids: IdSource; logger?: Logger | undefined }) {
     this.#driver = driver;
@@ -85,10 +86,16 @@ export class Ledger {
    */
   submit<T>(lane: string, transition: Transition<T>): Promise<T> {
     if (this.#closing) return Promise.reject(new AuditUnavailableError("the pipeline is closed"));
+    if (this.#refusal !== undefined && lane !== adminLane) return Promise.reject(this.#refusal);
     return new Promise<T>((resolve, reject) => {
       this.#lanes.add(lane, { run: transition, resolve: resolve as (value: unknown) => void, reject });
       this.#schedule();
     });
+  }
+
+  /** From now on nothing but changes of authority: the log is not what it was (SEMANTICS E6). */
+  refuseSteps(why: AuditUnavailableError): void {
+    this.#refusal = why;
   }
 
   /** Folds what other processes appended; tells the listeners. Without a transaction, so it never waits. */
@@ -220,6 +227,7 @@ export class Ledger {
         return event;
       },
       keep: (blob) => void writes.push((tx) => tx.putBlob(blob)),
+      eraseBlob: (ref) => void writes.push((tx) => tx.eraseBlob(ref)),
       setMemory: (key, value) => void writes.push((tx) => tx.setMemory(key, value)),
       putCheckpoint: (checkpoint) => void writes.push((tx) => tx.putCheckpoint(checkpoint)),
     };

@@ -29,6 +29,7 @@ export function scratchTx(ledger: Ledger): Tx {
       return event;
     },
     keep: () => undefined,
+    eraseBlob: () => undefined,
     setMemory: () => undefined,
     putCheckpoint: () => undefined,
   };

@@ -1,14 +1,19 @@
 import { createPrivateKey, createPublicKey, generateKeyPairSync, type KeyObject, sign } from "node:crypto";
 import { closeSync, fsyncSync, openSync, readFileSync, statSync, writeSync } from "node:fs";
-import { StoreError } from "../model/errors.js";
+import { EvidenceError, StoreError } from "../model/errors.js";
 import type { Signer } from "./ports.js";
+
+/** A signer whose key is in this process. */
+export interface FileSigner extends Signer {
+  signNow(message: Uint8Array): Uint8Array;
+}
 
 /**
  * The Ed25519 key beside a database, made when it is first needed (file mode 0600, PKCS #8 PEM).
  *
  * @throws StoreError `insecure_key` when others may read it, `invalid_key` when it is not such a key.
  */
-export function fileSigner(path: string, keyName: string): Signer {
+export function fileSigner(path: string, keyName: string): FileSigner {
   return signerOf(readKey(path) ?? makeKey(path), keyName);
 }
 
@@ -17,13 +22,13 @@ export function ephemeralSigner(keyName: string): Signer {
   return signerOf(generateKeyPairSync("ed25519").privateKey, keyName);
 }
 
-function signerOf(privateKey: KeyObject, keyName: string): Signer {
-  // The last 32 bytes of an Ed25519 SubjectPublicKeyInfo are the key (RFC 8410).
-  const publicKey = createPublicKey(privateKey).export({ type: "spki", format: "der" }).subarray(-32);
+function signerOf(privateKey: KeyObject, keyName: string): FileSigner {
+  const signNow = (message: Uint8Array) => new Uint8Array(sign(null, message, privateKey));
   return Object.freeze({
     keyName,
-    publicKey: new Uint8Array(publicKey),
-    sign: (message: Uint8Array) => Promise.resolve(new Uint8Array(sign(null, message, privateKey))),
+    publicKey: rawPublicKey(createPublicKey(privateKey)),
+    signNow,
+    sign: (message: Uint8Array) => Promise.resolve(signNow(message)),
   });
 }
 
@@ -62,4 +67,28 @@ function makeKey(path: string): KeyObject {
     closeSync(file);
   }
   return privateKey;
+}
+
+/**
+ * The public half of the key beside a database, for verifying alone: makes nothing, and asks nothing of the mode.
+ *
+ * @returns 32 bytes, or undefined when there is no file.
+ * @throws EvidenceError `malformed_key` when the file is not an Ed25519 key.
+ */
+export function publicKeyBeside(path: string): Uint8Array | undefined {
+  if (statSync(path, { throwIfNoEntry: false }) === undefined) return undefined;
+  let key: KeyObject | undefined;
+  try {
+    key = createPublicKey(readFileSync(path));
+  } catch (cause) {
+    throw new EvidenceError("malformed_key", `\`${path}\` is not a key`, { path, cause });
+  }
+  if (key.asymmetricKeyType !== "ed25519")
+    throw new EvidenceError("malformed_key", `\`${path}\` is not an Ed25519 key`, { path });
+  return rawPublicKey(key);
+}
+
+/** The last 32 bytes of an Ed25519 SubjectPublicKeyInfo are the key (RFC 8410). */
+function rawPublicKey(key: KeyObject): Uint8Array {
+  return new Uint8Array(key.export({ type: "spki", format: "der" }).subarray(-32));
 }

@@ -81,6 +81,11 @@ export interface StoreDriver {
   freeBytes(): number | undefined;
   /** After a failed write: gives up the connection and opens the database anew. */
   reopen(): void;
+  /**
+   * After an erasure: writes the store's files anew and empties the write-ahead log, so that no remains of what was
+   * removed are left in free space. Takes time in proportion to the store. False when others kept it busy.
+   */
+  scrub(): Promise<boolean>;
   close(): void;
 }
 
@@ -91,6 +96,8 @@ export interface StoreTransaction {
   /** @param text the event's RFC 8785 form, exactly what is kept. */
   append(event: AuditEvent, text: string, changes: readonly Change[]): void;
   putBlob(blob: Blob): void;
+  /** Removes a blob; `scrub` after the commit removes what is left of it in free space. */
+  eraseBlob(ref: string): void;
   setMemory(key: string, value: JsonValue): void;
   /** Keeps a checkpoint; one that is there already for its size stays. */
   putCheckpoint(checkpoint: StoredCheckpoint): void;

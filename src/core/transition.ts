@@ -12,6 +12,8 @@ export interface Tx {
   newId(kind: string): string;
   emit(body: EventBody): AuditEvent;
   keep(blob: Blob): void;
+  /** Its `blob_erased` is emitted in the same transition. */
+  eraseBlob(ref: string): void;
   setMemory(key: string, value: JsonValue): void;
   putCheckpoint(checkpoint: StoredCheckpoint): void;
 }

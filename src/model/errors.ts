@@ -167,7 +167,7 @@ export class EvidenceError extends SynapseError {
   constructor(
     code: EvidenceCode,
     message: string,
-    facts: { seq?: number; path?: string; hint?: string; cause?: unknown } = {},
+    facts: { seq?: number; path?: string; hint?: string | undefined; cause?: unknown } = {},
   ) {
     super(code, message, facts);
     this.seq = facts.seq;

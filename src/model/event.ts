@@ -30,6 +30,8 @@ export const coreEvents = [
   "effect_attempted",
   "effect_performed",
   "effect_denied",
+  "blob_erased",
+  "key_rotated",
 ] as const;
 
 export type CoreEventType = (typeof coreEvents)[number];

@@ -20,6 +20,15 @@ const commands = [
   ["runs"],
   ["show"],
   ["audit", "list"],
+  ["audit", "checkpoint"],
+  ["audit", "key"],
+  ["audit", "verify"],
+  ["audit", "prove"],
+  ["audit", "check-proof"],
+  ["audit", "consistency"],
+  ["audit", "export"],
+  ["audit", "erase"],
+  ["audit", "rotate-key"],
 ];
 
 describe("what can be said", () => {
@@ -35,7 +44,7 @@ describe("what can be said", () => {
     const { code, stdout } = await synapse({ cwd: folder() }, "--help");
     expect(code).toBe(0);
     for (const [word = ""] of commands) expect(stdout).toMatch(new RegExp(`^  ${word} `, "m"));
-    for (const exit of ["0 ", "1 ", "2 ", "3 ", "130 "])
+    for (const exit of ["0 ", "1 ", "2 ", "3 ", "4 ", "130 "])
       expect(stdout).toMatch(new RegExp(`^  ${exit} +\\S`, "m"));
   });
 
@@ -48,7 +57,7 @@ describe("what can be said", () => {
     const options = [...stdout.matchAll(/^ {2}(?:-\w, )?(--[a-z]+)/gm)].map(([, option = ""]) => option);
     expect(options).toContain("--json");
     // Those that all have are told of once; `unsuspend` has what `suspend` has.
-    const common = new Set(["--db", "--json", "--help"]);
+    const common = new Set(["--db", "--anchor", "--json", "--help"]);
     for (const option of options) if (!common.has(option)) expect(section).toContain(option);
     expect(section).toContain("Exit codes: 0");
   });

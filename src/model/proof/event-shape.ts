@@ -104,7 +104,7 @@ const check: Shape = { agent_id: name, workflow_id: name, step_id: name, capabil
 /** Members that the guard's records have beyond those of a mere check (SEMANTICS E2). */
 const guarded: Shape = { ...stepMembers, ...asked, ...decided };
 
-/** The last four are named in SEMANTICS E1; only what the order of events depends on is demanded of them. */
+/** Of recovery's two, named in SEMANTICS E1, only what the order of events depends on is demanded of them. */
 const shapes: Readonly<Record<CoreEventType | RecoveryEventType, Shape>> = {
   step_execution_requested: { ...stepMembers, ...asked },
   step_execution_authorized: { ...stepMembers, ...decided, ...authorized },
@@ -143,13 +143,12 @@ const shapes: Readonly<Record<CoreEventType | RecoveryEventType, Shape>> = {
   effect_denied: { ...effect, capabilities: optional(listOf(text)), reason: name, detail: text },
   step_outcome_unknown: { request_id: name },
   step_retry_accepted: {},
-  blob_erased: {},
-  key_rotated: {},
+  blob_erased: { ref: commitment, by: name, why: text },
+  key_rotated: { old_vkey: name, new_vkey: name, by: name },
 };
 
-/** Events of recovery, erasure and key rotation. */
-export type RecoveryEventType =
-  "step_outcome_unknown" | "step_retry_accepted" | "blob_erased" | "key_rotated";
+/** Events of recovery. */
+export type RecoveryEventType = "step_outcome_unknown" | "step_retry_accepted";
 
 /** Every type of event that is known, those of outsiders (`x_…`) aside. */
 export const knownEvents: readonly string[] = Object.freeze(Object.keys(shapes));

@@ -6,15 +6,15 @@ import { StoreError } from "../../model/errors.js";
 export type Connection = Database.Database;
 
 /** `SYNP`: tells our files from other people's SQLite databases. */
-const applicationId = 0x53594e50;
-const schemaVersion = 1;
+export const applicationId = 0x53594e50;
+export const schemaVersion = 1;
 
 /*
  * `events` is the truth: one RFC 8785 document a row. The rest are projections of it, updated in the same
  * transaction, except `blobs` (bytes behind commitments, erasable) and `memory` (the agents' key-value space).
  * The generated columns are computed by SQLite from the document, so they cannot disagree with it.
  */
-const schema = `
+export const schema = `
 CREATE TABLE events (
   seq INTEGER PRIMARY KEY,
   doc TEXT NOT NULL,
@@ -82,11 +82,7 @@ export function openDatabase(location: string, options: { readonly create: boole
 
 function prepareFile(path: string, create: boolean): void {
   if (existsSync(path)) return;
-  if (!create) {
-    throw new StoreError("missing_store", `there is no database at \`${path}\``, {
-      hint: "name one with --db or SYNAPSE_DB; `synapse init` or any command that writes makes one",
-    });
-  }
+  if (!create) throw missingStore(path);
   try {
     mkdirSync(dirname(path), { recursive: true, mode: 0o700 });
     // Made by us with its mode before SQLite opens it: the umask must not decide who reads the log.
@@ -149,6 +145,19 @@ function whenFree<T>(attempt: () => T): T {
 
 export function isBusy(error: unknown): boolean {
   return error instanceof Database.SqliteError && error.code.startsWith("SQLITE_BUSY");
+}
+
+/** Whether the database says that it is broken, and not that something around it failed. */
+export function isDamage(error: unknown): error is Error {
+  if (!(error instanceof Database.SqliteError)) return false;
+  // `SQLITE_ERROR` and `SQLITE_MISMATCH`: a table or column is not what the schema says.
+  return /^SQLITE_(NOTADB|CORRUPT|ERROR|MISMATCH|IOERR_SHORT_READ|FORMAT)/.test(error.code);
+}
+
+export function missingStore(path: string): StoreError {
+  return new StoreError("missing_store", `there is no database at \`${path}\``, {
+    hint: "name one with --db or SYNAPSE_DB; `synapse init` or any command that writes makes one",
+  });
 }
 
 function isForeign(error: unknown): boolean {

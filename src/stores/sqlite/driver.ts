@@ -74,7 +74,9 @@ export class SqliteDriver implements StoreDriver {
   }
 
   keyFiles(): readonly string[] {
-    return this.location === ":memory:" ? [] : [`${resolve(this.location)}.key`];
+    return this.location === ":memory:"
+      ? []
+      : [`${resolve(this.location)}.key`, `${resolve(this.location)}.key.next`];
   }
 
   freeBytes(): number | undefined {
@@ -89,6 +91,29 @@ export class SqliteDriver implements StoreDriver {
     this.#db.close();
     this.#db = openDatabase(this.location, { create: false });
     this.#session = sessionOf(this.#db);
+  }
+
+  async scrub(): Promise<boolean> {
+    // Pages keep remains of rows that moved between them, in space that is free by now and that `secure_delete`
+    // does not reach: the whole file is written anew.
+    const steps = [
+      () => {
+        this.#db.exec("VACUUM");
+        return true;
+      },
+      () => {
+        const [row] = this.#db.pragma("wal_checkpoint(TRUNCATE)") as { busy: number }[];
+        return row?.busy === 0;
+      },
+    ];
+    const until = performance.now() + 5_000;
+    for (const step of steps) {
+      while (!isDone(step)) {
+        if (performance.now() > until) return false;
+        await new Promise((resolve) => setTimeout(resolve, 20));
+      }
+    }
+    return true;
   }
 
   logId(): string {
@@ -116,6 +141,16 @@ export class SqliteDriver implements StoreDriver {
   }
 }
 
+/** Whether a step was done, and not kept waiting by another process. */
+function isDone(step: () => boolean): boolean {
+  try {
+    return step();
+  } catch (error) {
+    if (isBusy(error)) return false;
+    throw error;
+  }
+}
+
 type Session = ReturnType<typeof sessionOf>;
 
 /** Everything that is prepared once for a connection. */
@@ -128,6 +163,11 @@ function sessionOf(db: Connection) {
     append: db.prepare("INSERT INTO events (seq, doc, leaf) VALUES (?, ?, ?)"),
     after: db.prepare("SELECT doc FROM events WHERE seq > ? ORDER BY seq"),
     putBlob: db.prepare("INSERT OR IGNORE INTO blobs (ref, salt, bytes) VALUES (?, ?, ?)"),
+    // Over itself first: deleting alone leaves the overwriting to `secure_delete`.
+    blankBlob: db.prepare(
+      "UPDATE blobs SET salt = zeroblob(length(salt)), bytes = zeroblob(length(bytes)) WHERE ref = ?",
+    ),
+    eraseBlob: db.prepare("DELETE FROM blobs WHERE ref = ?"),
     setMemory: db.prepare(
       "INSERT INTO memory VALUES (?, ?) ON CONFLICT (key) DO UPDATE SET value = excluded.value",
     ),
@@ -150,6 +190,10 @@ function transactionOf(session: Session): StoreTransaction {
     },
     putBlob: ({ ref, salt, bytes }) => {
       session.putBlob.run(ref, salt, bytes);
+    },
+    eraseBlob: (ref) => {
+      session.blankBlob.run(ref);
+      session.eraseBlob.run(ref);
     },
     setMemory: (key, value) => {
       session.setMemory.run(key, JSON.stringify(value));

@@ -1,0 +1,141 @@
+import { nodeTreeHasher } from "../core/tree-hasher.js";
+import type { EventRow, LogImage } from "../core/log-image.js";
+import { EvidenceError } from "../model/errors.js";
+import { type AuditEvent, textMember } from "../model/event.js";
+import { appendLeaf, type CompactRange, emptyRange, rangeRoot } from "../model/proof/compact-range.js";
+import { parseEntry } from "../model/proof/entry.js";
+import { grammarChecker } from "../model/proof/grammar.js";
+import { equalBytes, hashBytes } from "../model/proof/hash.js";
+import { State } from "../model/state.js";
+import { RunFold } from "./run-fold.js";
+
+const keptLevels = 8;
+
+/**
+ * Goes through the rows of a log in order and recomputes all that follows from them: leaf hashes, the tree and
+ * the nodes that are kept of it, and the state. Stops at the first row that is wrong: after it, nothing that
+ * rests on the order of events can be said.
+ */
+export class EventCheck {
+  readonly #image: LogImage;
+  readonly #grammar = grammarChecker();
+  readonly #erased = new Set<string>();
+  /** Commitments whose bytes are not in the store, each with the first event that made it. */
+  readonly #missing = new Map<string, number>();
+  #range: CompactRange = emptyRange();
+  #nodes = 0;
+  readonly state = new State();
+  readonly runs = new RunFold();
+
+  constructor(image: LogImage) {
+    this.#image = image;
+  }
+
+  get size(): number {
+    return this.#range.end;
+  }
+
+  get root(): Uint8Array {
+    return rangeRoot(nodeTreeHasher, this.#range);
+  }
+
+  /** @throws EvidenceError with the number of the event that is wrong. */
+  take(row: EventRow): void {
+    const seq = this.size + 1;
+    const fail = (code: ConstructorParameters<typeof EvidenceError>[0], why: string, cause?: unknown) =>
+      new EvidenceError(code, `event ${seq}: ${why}`, { seq, cause });
+    if (row.seq !== seq) throw fail("wrong_order", `it is missing: the next row is number ${row.seq}`);
+    const { doc, leaf } = row;
+    if (doc === undefined) throw fail("malformed_entry", "its row holds no text");
+    if (leaf?.length !== hashBytes) throw fail("entry_mismatch", "its row holds no leaf hash");
+    const computed = nodeTreeHasher.leaf(doc);
+    if (!equalBytes(computed, leaf)) {
+      throw fail("entry_mismatch", "its document does not have the hash that was kept when it was logged");
+    }
+    const event = this.#read(doc, fail);
+    this.#range = appendLeaf(nodeTreeHasher, this.#range, computed, (level, index, hash) => {
+      if (level > 0 && level % keptLevels === 0) this.#checkNode(level, index, hash);
+    });
+    this.#noteBlobs(event);
+  }
+
+  /**
+   * What is kept of the tree, against what the rows add up to; and rows that no number reaches.
+   * @throws EvidenceError
+   */
+  end(): void {
+    const count = this.#image.eventCount();
+    if (count !== this.size)
+      throw new EvidenceError(
+        "wrong_order",
+        `the log has ${count} rows, but numbers lead to ${this.size} of them`,
+      );
+    const heads = this.#image.head();
+    const [head] = heads;
+    const hashes = Buffer.concat(this.#range.hashes);
+    if (heads.length !== 1 || head?.size !== this.size || !equalBytes(head.hashes, hashes)) {
+      const said = heads.length === 1 ? `${String(head?.size)} events` : `${heads.length} heads`;
+      throw new EvidenceError(
+        "root_mismatch",
+        `the log has ${this.size} events, but the head of its tree (${said}) is not theirs`,
+        { hint: "events were cut off or added without the log's own writer" },
+      );
+    }
+    const nodes = this.#image.nodeCount();
+    if (nodes !== this.#nodes)
+      throw new EvidenceError("root_mismatch", `the tree keeps ${nodes} nodes, not ${this.#nodes}`);
+  }
+
+  /** Commitments whose bytes are gone although no event says that they were erased, in log order. */
+  lost(): { readonly ref: string; readonly seq: number }[] {
+    return [...this.#missing].filter(([ref]) => !this.#erased.has(ref)).map(([ref, seq]) => ({ ref, seq }));
+  }
+
+  isErased(ref: string): boolean {
+    return this.#erased.has(ref);
+  }
+
+  #read(
+    doc: Uint8Array,
+    fail: (code: "malformed_entry", why: string, cause?: unknown) => EvidenceError,
+  ): AuditEvent {
+    let event: AuditEvent;
+    try {
+      event = this.#grammar.check(parseEntry(doc));
+    } catch (error) {
+      if (error instanceof EvidenceError && error.seq !== undefined) throw error;
+      throw fail("malformed_entry", messageOf(error), error);
+    }
+    try {
+      this.state.fold(event);
+      this.runs.fold(event);
+    } catch (error) {
+      throw fail("malformed_entry", `no state follows from it: ${messageOf(error)}`, error);
+    }
+    return event;
+  }
+
+  #checkNode(level: number, index: number, hash: Uint8Array): void {
+    this.#nodes++;
+    const kept = this.#image.node(level, index);
+    if (kept !== undefined && equalBytes(kept, hash)) return;
+    const span = 2 ** level;
+    throw new EvidenceError(
+      "root_mismatch",
+      `the tree does not keep the hash of events ${index * span + 1} to ${(index + 1) * span} as they stand now`,
+    );
+  }
+
+  #noteBlobs(event: AuditEvent): void {
+    if (event.event.startsWith("x_")) return;
+    if (event.event === "blob_erased") this.#erased.add(textMember(event, "ref"));
+    for (const [member, ref] of Object.entries(event)) {
+      if (!member.endsWith("_commitment") || typeof ref !== "string") continue;
+      if (!this.#missing.has(ref) && !this.#image.hasBlob(ref)) this.#missing.set(ref, event.seq);
+    }
+  }
+}
+
+function messageOf(error: unknown): string {
+  return error instanceof Error ? error.message : String(error);
+}

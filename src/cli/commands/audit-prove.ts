@@ -1,0 +1,27 @@
+import { findEvent, proveEvent } from "../../audit/prove.js";
+import type { EventRow, LogImage } from "../../core/log-image.js";
+import { NotFoundError } from "../../model/errors.js";
+import type { Execute } from "../command.js";
+import type { CommonOptions } from "../context.js";
+import { withCoveredImage } from "../covered-image.js";
+import { exitCode } from "../exit-code.js";
+
+/** `synapse audit prove`: a proof document, to be kept or handed on. */
+export const execute: Execute<CommonOptions> = async (context, [idOrSeq = ""]) => {
+  const find = (image: LogImage): EventRow => {
+    const row = findEvent(image, idOrSeq);
+    if (row === undefined) throw new NotFoundError("event", idOrSeq, "synapse audit list shows them");
+    return row;
+  };
+  const proof = await withCoveredImage(
+    context,
+    undefined,
+    (image) => find(image).seq,
+    ({ image, keys, checkpoint }) => {
+      keys.open(checkpoint.note);
+      return proveEvent(image, find(image), checkpoint);
+    },
+  );
+  context.document(proof);
+  return exitCode.done;
+};

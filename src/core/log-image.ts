@@ -1,0 +1,64 @@
+/** One row of the log, as it is stored and not as it should be. */
+export interface EventRow {
+  readonly seq: number;
+  /** The bytes of the document; undefined when the row holds no text. */
+  readonly doc: Uint8Array | undefined;
+  /** Undefined when the row holds no bytes. */
+  readonly leaf: Uint8Array | undefined;
+}
+
+export interface CheckpointRow {
+  readonly size: number;
+  readonly note: string;
+}
+
+export interface AuthorityRow {
+  readonly id: string;
+  readonly kind: string;
+  readonly created_seq: number;
+  readonly revoked_seq: number | null;
+  readonly uses: number;
+}
+
+export interface RunRow {
+  readonly run_id: string;
+  readonly workflow: string;
+  readonly status: string;
+  readonly started_seq: number;
+  readonly started_at: string;
+  readonly ended_at: string | null;
+}
+
+/**
+ * A database at one moment, for an auditor: read-only, and nothing in it is taken for true. Every method
+ * throws `StoreError` with code `database_damaged` when the database cannot give what was asked.
+ */
+export interface LogImage {
+  /** What the database itself finds wrong: broken pages, indices that disagree, a schema that is not ours. */
+  damage(): readonly string[];
+  logId(): string;
+  eventCount(): number;
+  /** Rows with a higher `seq`, in order. */
+  events(after: number, limit: number): readonly EventRow[];
+  /** Events of one type, in order; and perhaps others that hold the same text. */
+  eventsOfType(type: string): readonly EventRow[];
+  /** The row that has this event id, or undefined. */
+  eventById(id: string): EventRow | undefined;
+  head(): readonly { readonly size: number; readonly hashes: Uint8Array }[];
+  node(level: number, index: number): Uint8Array | undefined;
+  nodeCount(): number;
+  /** The smallest checkpoint that is larger than `size`. */
+  checkpointAfter(size: number): CheckpointRow | undefined;
+  newestCheckpoint(): CheckpointRow | undefined;
+  authority(): Iterable<AuthorityRow>;
+  rateTimes(id: string): readonly number[];
+  /** Ids that have a rate window in the tables. */
+  rated(): readonly string[];
+  suspended(): readonly string[];
+  openSteps(): Iterable<{ readonly request_id: string; readonly seq: number }>;
+  runs(): Iterable<RunRow>;
+  policies(): Iterable<{ readonly name: string; readonly file: string }>;
+  hasBlob(ref: string): boolean;
+  blobs(): Iterable<{ readonly ref: string; readonly salt: Uint8Array; readonly bytes: Uint8Array }>;
+  close(): void;
+}

@@ -1,0 +1,169 @@
+import { existsSync } from "node:fs";
+import Database from "better-sqlite3";
+import type { AuthorityRow, CheckpointRow, EventRow, LogImage, RunRow } from "../../core/log-image.js";
+import { StoreError } from "../../model/errors.js";
+import { applicationId, type Connection, isDamage, missingStore, schema, schemaVersion } from "./database.js";
+
+const eventColumns =
+  "seq, CASE typeof(doc) WHEN 'text' THEN CAST(doc AS BLOB) END AS doc, " +
+  "CASE typeof(leaf) WHEN 'blob' THEN leaf END AS leaf";
+
+/**
+ * Opens a database read-only for an auditor: creates, migrates and changes nothing (beside a database that is
+ * not open anywhere SQLite itself may leave an empty -wal and its -shm).
+ *
+ * @throws StoreError `missing_store`; `database_damaged` when it cannot be read as a database of ours.
+ */
+export function openImage(path: string): LogImage {
+  if (!existsSync(path)) throw missingStore(path);
+  let db: Connection | undefined;
+  try {
+    db = new Database(path, { readonly: true, timeout: 2_000 });
+    db.pragma("trusted_schema = OFF");
+    // All that follows sees one moment, whatever others append meanwhile.
+    db.exec("BEGIN");
+    assertOurs(db, path);
+    return imageOf(db);
+  } catch (error) {
+    db?.close();
+    throw isDamage(error) ? damaged(error) : error;
+  }
+}
+
+function assertOurs(db: Connection, path: string): void {
+  const application = db.pragma("application_id", { simple: true });
+  const version = db.pragma("user_version", { simple: true });
+  if (application !== applicationId)
+    throw new StoreError(
+      "database_damaged",
+      `\`${path}\` is not a database of synapse, or its header was changed`,
+    );
+  if (version !== schemaVersion) {
+    throw new StoreError(
+      "database_damaged",
+      `\`${path}\` says that it has schema version ${String(version)}; this program knows ${schemaVersion}`,
+      { hint: "when a newer synapse wrote it, verify it with that one" },
+    );
+  }
+}
+
+function imageOf(db: Connection): LogImage {
+  const all = <T>(sql: string, ...parameters: readonly unknown[]): T[] =>
+    guarded(() => db.prepare(sql).all(...parameters) as T[]);
+  const get = <T>(sql: string, ...parameters: readonly unknown[]): T | undefined =>
+    guarded(() => db.prepare(sql).get(...parameters) as T | undefined);
+  const count = (table: string) => get<{ n: number }>(`SELECT count(*) AS n FROM ${table}`)?.n ?? 0;
+  // The two that are asked for again and again.
+  const page = guarded(() =>
+    db.prepare(`SELECT ${eventColumns} FROM events WHERE seq > ? ORDER BY seq LIMIT ?`),
+  );
+  const blob = guarded(() => db.prepare("SELECT 1 FROM blobs WHERE ref = ?"));
+  const node = guarded(() => db.prepare("SELECT hash FROM tree_nodes WHERE level = ? AND idx = ?").pluck());
+  return {
+    damage: () => [...integrityFaults(db), ...schemaFaults(db)],
+    logId: () => get<{ value: string }>("SELECT value FROM meta WHERE key = 'log_id'")?.value ?? "",
+    eventCount: () => count("events"),
+    events: (after, limit) => guarded(() => page.all(after, limit) as EventRow[]).map(known),
+    eventsOfType: (type) =>
+      // By text: computing the column would fail on a document that is no JSON any more.
+      all<EventRow>(
+        `SELECT ${eventColumns} FROM events WHERE instr(doc, ?) > 0 ORDER BY seq`,
+        `"event":"${type}"`,
+      ).map(known),
+    eventById: (id) => {
+      const row = get<EventRow>(`SELECT ${eventColumns} FROM events WHERE json_extract(doc, '$.id') = ?`, id);
+      return row === undefined ? undefined : known(row);
+    },
+    head: () => all("SELECT size, CAST(hashes AS BLOB) AS hashes FROM tree_head"),
+    node: (level, index) => bytesOf(guarded(() => node.get(level, index))),
+    nodeCount: () => count("tree_nodes"),
+    checkpointAfter: (size) =>
+      get<CheckpointRow>(
+        "SELECT size, CAST(note AS TEXT) AS note FROM checkpoints WHERE size > ? ORDER BY size LIMIT 1",
+        size,
+      ),
+    newestCheckpoint: () =>
+      get<CheckpointRow>(
+        "SELECT size, CAST(note AS TEXT) AS note FROM checkpoints ORDER BY size DESC LIMIT 1",
+      ),
+    authority: () => rows<AuthorityRow>(db, "SELECT * FROM authority ORDER BY created_seq"),
+    rateTimes: (id) =>
+      all<{ at: number }>("SELECT at FROM rate_uses WHERE id = ? ORDER BY n", id).map(({ at }) => at),
+    rated: () => all<{ id: string }>("SELECT DISTINCT id FROM rate_uses ORDER BY id").map(({ id }) => id),
+    suspended: () =>
+      all<{ agent_id: string }>("SELECT agent_id FROM suspended ORDER BY agent_id").map(
+        (row) => row.agent_id,
+      ),
+    openSteps: () => rows(db, "SELECT request_id, seq FROM open_steps ORDER BY seq"),
+    runs: () => rows<RunRow>(db, "SELECT * FROM runs ORDER BY started_seq"),
+    policies: () => rows(db, "SELECT name, file FROM policies ORDER BY name"),
+    hasBlob: (ref) => guarded(() => blob.get(ref)) !== undefined,
+    blobs: () => rows(db, "SELECT ref, CAST(salt AS BLOB) AS salt, CAST(bytes AS BLOB) AS bytes FROM blobs"),
+    close: () => void db.close(),
+  };
+}
+
+/** Of `integrity_check`, the first hundred. */
+function integrityFaults(db: Connection): string[] {
+  try {
+    const found = db.pragma("integrity_check") as { integrity_check: string }[];
+    return found.map((row) => row.integrity_check).filter((text) => text !== "ok");
+  } catch (error) {
+    if (isDamage(error)) return [error.message];
+    throw error;
+  }
+}
+
+/** A trigger, a view in a table's place or a column computed otherwise would make the tables say what the log does not. */
+function schemaFaults(db: Connection): string[] {
+  const fresh = new Database(":memory:");
+  try {
+    fresh.exec(schema);
+    const list =
+      "SELECT type, name, tbl_name, coalesce(sql, '') AS sql FROM sqlite_schema ORDER BY type, name";
+    type Row = { type: string; name: string; tbl_name: string; sql: string };
+    const text = (row: Row) => JSON.stringify([row.type, row.name, row.tbl_name, row.sql]);
+    const expected = fresh.prepare(list).all() as Row[];
+    const found = guarded(() => db.prepare(list).all() as Row[]);
+    const known = new Set(expected.map(text));
+    const present = new Set(found.map(text));
+    return [
+      ...found
+        .filter((row) => !known.has(text(row)))
+        .map((row) => `the ${row.type} \`${row.name}\` is not ours`),
+      ...expected
+        .filter((row) => !present.has(text(row)))
+        .map((row) => `the ${row.type} \`${row.name}\` is missing`),
+    ];
+  } finally {
+    fresh.close();
+  }
+}
+
+function* rows<T>(db: Connection, sql: string): Iterable<T> {
+  try {
+    yield* db.prepare(sql).iterate() as IterableIterator<T>;
+  } catch (error) {
+    throw isDamage(error) ? damaged(error) : error;
+  }
+}
+
+function guarded<T>(read: () => T): T {
+  try {
+    return read();
+  } catch (error) {
+    throw isDamage(error) ? damaged(error) : error;
+  }
+}
+
+function known(row: EventRow): EventRow {
+  return { seq: row.seq, doc: bytesOf(row.doc), leaf: bytesOf(row.leaf) };
+}
+
+function bytesOf(value: unknown): Uint8Array | undefined {
+  return value instanceof Uint8Array ? value : undefined;
+}
+
+function damaged(cause: Error): StoreError {
+  return new StoreError("database_damaged", `the database is damaged: ${cause.message}`, { cause });
+}
