@@ -16,6 +16,7 @@ export function scratchTx(ledger: Ledger): Tx {
   return {
     state,
     at,
+    writer: ledger.writer,
     newId,
     emit: (body): AuditEvent => {
       const event = {
@@ -31,5 +32,7 @@ export function scratchTx(ledger: Ledger): Tx {
     keep: () => undefined,
     setMemory: () => undefined,
     putCheckpoint: () => undefined,
+    renewLease: () => undefined,
+    removeLease: () => undefined,
   };
 }

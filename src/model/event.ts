@@ -30,6 +30,8 @@ export const coreEvents = [
   "effect_attempted",
   "effect_performed",
   "effect_denied",
+  "step_outcome_unknown",
+  "step_retry_accepted",
 ] as const;
 
 export type CoreEventType = (typeof coreEvents)[number];
