@@ -66,3 +66,10 @@ export function nameAndValue(
   if (before.has(name)) throw new InvalidArgumentError(`${name} is given twice`);
   return new Map([...before, [name, text.slice(at + 1)]]);
 }
+
+/** One step id more. */
+export function stepIds(text: string, before: readonly string[] = []): readonly string[] {
+  if (!isIdentifier(text)) throw new InvalidArgumentError("it must be the id of a step");
+  if (before.includes(text)) throw new InvalidArgumentError(`${text} is given twice`);
+  return [...before, text];
+}

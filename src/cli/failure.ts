@@ -1,5 +1,5 @@
 import { CommanderError } from "commander";
-import { NoAuthorityError, SynapseError } from "../model/errors.js";
+import { NoAuthorityError, ResumeError, SynapseError } from "../model/errors.js";
 import { exitCode } from "./exit-code.js";
 import { printable } from "./printable.js";
 
@@ -40,6 +40,8 @@ export function failureLines({ code, message, hint }: Failure): string[] {
 function exitOf(error: SynapseError): number {
   // Understood, well-formed, and there is no authority for it: denied, as an agent would be.
   if (error instanceof NoAuthorityError) return exitCode.denied;
+  // Nothing is wrong with what was asked for: it waits until a person decides.
+  if (error instanceof ResumeError && error.code === "outcome_unknown") return exitCode.denied;
   return environmental.has(error.code) ? exitCode.failed : exitCode.invalid;
 }
 
