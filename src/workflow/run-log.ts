@@ -6,6 +6,9 @@ import type { JsonObject, JsonValue } from "../model/json.js";
 import type { WorkflowDefinition } from "./definition.js";
 import type { RunSummary } from "./report.js";
 
+/** Members that the log adds to every event. */
+const envelope: ReadonlySet<string> = new Set(["id", "seq", "timestamp", "protocol_version"]);
+
 /** A run's own events: its start with what it will do, and its end with what came of it. */
 export class RunLog {
   readonly runId: string;
@@ -66,9 +69,9 @@ export class RunLog {
     const runId = textMember(started, "run_id");
     const prepared = await ledger.submit(`run:${workflowId}`, (tx) => {
       const made = prepare(tx);
-      const { id: _id, seq: _seq, timestamp: _time, protocol_version: _version, ...members } = started;
+      const members = Object.fromEntries(Object.entries(started).filter(([name]) => !envelope.has(name)));
       // Definition, inputs and seed are those of the beginning (SEMANTICS R6); only the writer is another.
-      tx.emit({ ...members, resumes: true, writer: tx.writer });
+      tx.emit({ ...members, event: "run_started", resumes: true, writer: tx.writer });
       return made;
     });
     return { log: new RunLog(ledger, runId, workflowId), prepared };

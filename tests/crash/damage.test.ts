@@ -61,12 +61,13 @@ describe("after a write that failed the log is verified before it takes another 
   });
   afterEach(() => world.close());
 
-  /** Lets a write fail that is in the log nevertheless, and changes the file before anybody looks. */
+  /** Lets a write fail behind one that this process has not seen verified, and changes the file before anybody looks. */
   async function failAnd(damage: string): Promise<void> {
-    const { ledger, watch, file } = world;
+    const { ledger, watch, file, another } = world;
     for (let n = 1; n <= 3; n++) await ledger.submit("a", note(n));
-    watch.fault = "after commit";
-    const failed = ledger.submit("a", note(4));
+    await another().submit("a", note(4));
+    watch.fault = "before commit";
+    const failed = ledger.submit("a", note(5));
     await refusal(failed, AuditUnavailableError, "audit_unavailable");
     const db = new Database(file);
     db.exec(damage);
