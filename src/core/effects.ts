@@ -187,6 +187,9 @@ export class Effects implements EffectGate {
         (tx) => {
           try {
             if (members.event === "effect_attempted") assertOpen(tx, this.#step.requestId);
+            // The answer to a use whose intent is not in the log would be an answer to nothing.
+            else if (members.event === "effect_performed" && this.#unrecorded !== undefined)
+              throw this.#unrecorded;
             tx.emit({ ...this.#common, ...members });
           } catch (error) {
             // Known at once: the completion of this step may stand in the same transaction.
