@@ -9,7 +9,9 @@ const main = fileURLToPath(new URL("../../src/cli/main.ts", import.meta.url));
 
 /** A folder with a run that was killed while its program slept; the run's id. */
 async function killedRun(): Promise<{ readonly cwd: string; readonly runId: string }> {
-  const cwd = realpathSync(folder({ "slow.yaml": slow.replace("600", "15"), "p.yaml": slowPolicy, "notes.yaml": policy }));
+  const cwd = realpathSync(
+    folder({ "slow.yaml": slow.replace("600", "15"), "p.yaml": slowPolicy, "notes.yaml": policy }),
+  );
   const child = spawn(
     process.execPath,
     ["--import", import.meta.resolve("tsx"), main, "run", "slow.yaml", "--policy", "p.yaml", "--json"],
