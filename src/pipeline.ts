@@ -15,10 +15,12 @@ import { RuntimeGuard } from "./core/guard.js";
 import { signerBeside } from "./core/key-rotation.js";
 import { memorySpaceOf } from "./core/memory-space.js";
 import type { Clock, HandleFactory, IdSource, Logger, SecretProvider, Signer } from "./core/ports.js";
+import { recoverSteps } from "./core/recovery.js";
 import { CapabilityManager, PermissionEnforcer } from "./core/security.js";
 import { ephemeralSigner } from "./core/signing-key.js";
 import type { StepLimits } from "./core/step-limits.js";
 import { driverOf, type Store } from "./core/store.js";
+import { AuditUnavailableError } from "./model/errors.js";
 import { isIdentifier } from "./model/identifier.js";
 import { openStore } from "./stores/sqlite/index.js";
 
@@ -82,7 +84,7 @@ export interface Pipeline {
 }
 
 /**
- * Opens a store and wires the parts to it; holds no state of its own, and shares nothing with another pipeline.
+ * Opens a store, records what crashed since it was open last, and wires the parts to it; holds no state of its own, and shares nothing with another pipeline.
  *
  * @throws StoreError when the database cannot be opened.
  */
@@ -104,6 +106,7 @@ export async function createPipeline(options: PipelineOptions): Promise<Pipeline
   const behind = anchor === undefined ? undefined : await anchorFault(driverOf(store), origin, anchor);
   if (behind !== undefined) ledgerOf(audit).refuseSteps(behind);
   const checkpoints = checkpointerOf(store, audit, options, behind === undefined ? anchor : undefined);
+  await recover(audit, logger);
   let closing: Promise<void> | undefined;
   return Object.freeze({
     capabilityManager,
@@ -129,6 +132,16 @@ export async function createPipeline(options: PipelineOptions): Promise<Pipeline
           store.close();
         })),
   });
+}
+
+/** A log that cannot be written can still be read, and runs nothing: whoever opens it next finds the same steps. */
+async function recover(audit: AuditMechanism, logger: Logger | undefined): Promise<void> {
+  try {
+    await recoverSteps(ledgerOf(audit));
+  } catch (error) {
+    if (!(error instanceof AuditUnavailableError)) throw error;
+    logger?.warn({ error }, "steps whose process is gone could not be recorded as unknown");
+  }
 }
 
 /** The handles, kept out of reach of the store's files and of policies that will be read again (SEMANTICS H2). */

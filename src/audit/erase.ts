@@ -1,3 +1,4 @@
+import { adminLane } from "../core/lanes.js";
 import type { Ledger } from "../core/ledger.js";
 import { AuditUnavailableError, NotFoundError } from "../model/errors.js";
 
@@ -23,7 +24,7 @@ export async function eraseBlob(
   { by, why }: { readonly by: string; readonly why: string },
 ): Promise<Erasure> {
   const { driver } = ledger;
-  const erasure = await ledger.submit("admin", (tx): Erasure => {
+  const erasure = await ledger.submit(adminLane, (tx): Erasure => {
     if (driver.blob(ref) === undefined) {
       const before = driver.readEvents({ event: "blob_erased" }).find((event) => event["ref"] === ref);
       if (before === undefined)

@@ -87,3 +87,10 @@ export function commitment(text: string): string {
     "it must be 64 hex digits, as the members of events that end in _commitment are",
   );
 }
+
+/** One step id more. */
+export function stepIds(text: string, before: readonly string[] = []): readonly string[] {
+  if (!isIdentifier(text)) throw new InvalidArgumentError("it must be the id of a step");
+  if (before.includes(text)) throw new InvalidArgumentError(`${text} is given twice`);
+  return [...before, text];
+}

@@ -1,5 +1,5 @@
 import { CommanderError } from "commander";
-import { EvidenceError, NoAuthorityError, SynapseError } from "../model/errors.js";
+import { EvidenceError, NoAuthorityError, ResumeError, SynapseError } from "../model/errors.js";
 import { exitCode } from "./exit-code.js";
 import { printable } from "./printable.js";
 
@@ -43,6 +43,8 @@ function exitOf(error: SynapseError): number {
   if (error instanceof NoAuthorityError) return exitCode.denied;
   if (error instanceof EvidenceError || error.code === "database_damaged" || error.code === "unauthenticated")
     return exitCode.unverified;
+  // Nothing is wrong with what was asked for: it waits until a person decides.
+  if (error instanceof ResumeError && error.code === "outcome_unknown") return exitCode.denied;
   return environmental.has(error.code) ? exitCode.failed : exitCode.invalid;
 }
 

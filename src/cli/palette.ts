@@ -41,6 +41,7 @@ const signs: ReadonlyMap<string, Sign> = new Map([
   ["cancelled", { symbol: "■", paint: "warn" }],
   ["skipped", { symbol: "–", paint: "dim" }],
   ["ended", { symbol: "–", paint: "dim" }],
+  ["interrupted", { symbol: "!", paint: "warn" }],
   ["running", { symbol: "…", paint: "dim" }],
   ["pending", { symbol: "…", paint: "dim" }],
 ]);

@@ -1,8 +1,8 @@
 import type { Command } from "commander";
-import { actor, agentId, jsonObject, nameAndValue, notEmpty, wholeNumber } from "./arguments.js";
+import { actor, agentId, jsonObject, nameAndValue, notEmpty, stepIds, wholeNumber } from "./arguments.js";
 import type { CommandKit } from "./command.js";
 
-/** Commands about what is to be done: `init`, `plan`, `run`, `check`, `policy apply`. */
+/** Commands about what is to be done: `init`, `plan`, `run`, `resume`, `check`, `policy apply`. */
 export function addWorkflowCommands(program: Command, kit: CommandKit): void {
   program.commandsGroup("Workflows:");
   kit.attach(
@@ -21,6 +21,21 @@ export function addWorkflowCommands(program: Command, kit: CommandKit): void {
       )
       .option("--concurrency <n>", "how many steps run at a time", wholeNumber(1)),
     () => import("./commands/run.js"),
+  );
+  kit.attach(
+    program
+      .command("resume")
+      .description("go on with a run whose process is gone")
+      .argument("<run>", "the run's id")
+      .option("--retry <step>", "run this step of unknown outcome again; may be given many times", stepIds)
+      .option(
+        "--accept-as-failed <step>",
+        "go on as if this step of unknown outcome had failed; may be given many times",
+        stepIds,
+      )
+      .option("--by <who>", "who does this; default the user's name", actor)
+      .option("--concurrency <n>", "how many steps run at a time", wholeNumber(1)),
+    () => import("./commands/resume.js"),
   );
   kit.attach(
     workflowCommand(program, "plan").description(

@@ -1,6 +1,7 @@
 import { printCheckpoint } from "../model/proof/checkpoint.js";
 import { noteMessage } from "../model/proof/note.js";
 import { printVerifierKey, signedNote, verifierKey } from "../model/proof/verifier-key.js";
+import { adminLane } from "./lanes.js";
 import type { Ledger } from "./ledger.js";
 import { nodeCrypto } from "./node-crypto.js";
 import type { Logger, Signer } from "./ports.js";
@@ -96,7 +97,7 @@ export class Checkpointer {
     const key = verifierKey(nodeCrypto.sha256, signer.keyName, signer.publicKey);
     const text = printCheckpoint({ origin: this.#options.origin, size, root, extensions: [] });
     const note = signedNote(nodeCrypto, text, key, await signer.sign(noteMessage(text)));
-    const kept = await this.#ledger.submit("admin", (tx) => {
+    const kept = await this.#ledger.submit(adminLane, (tx) => {
       // Another process replaced the key meanwhile: which one signs this size has to be asked again.
       if (this.#rotations !== rotations) return false;
       tx.putCheckpoint({ size, note });

@@ -9,7 +9,7 @@ import type { EventBody } from "../model/event.js";
 import type { JsonObject, JsonValue } from "../model/json.js";
 import type { Ledger } from "./ledger.js";
 import type { EffectGate, EffectGrant, EffectUse } from "./ports.js";
-import type { RunningStep } from "./running-steps.js";
+import { assertOpen, type RunningStep } from "./running-steps.js";
 
 /** One thing a step was authorised to do: what was asked, how far it may land, and by which binding. */
 export interface Power {
@@ -182,15 +182,23 @@ export class Effects implements EffectGate {
   #record(members: EventBody): void {
     // Queued in the agent's lane, so it is durable before, or together with, the step's completion.
     this.#ledger
-      .submit(this.agentId, (tx) => {
-        try {
-          tx.emit({ ...this.#common, ...members });
-        } catch (error) {
-          // Known at once: the completion of this step may stand in the same transaction.
-          this.#unrecorded ??= unrecordable(error);
-          throw error;
-        }
-      })
+      .submit(
+        this.agentId,
+        (tx) => {
+          try {
+            if (members.event === "effect_attempted") assertOpen(tx, this.#step.requestId);
+            // The answer to a use whose intent is not in the log would be an answer to nothing.
+            else if (members.event === "effect_performed" && this.#unrecorded !== undefined)
+              throw this.#unrecorded;
+            tx.emit({ ...this.#common, ...members });
+          } catch (error) {
+            // Known at once: the completion of this step may stand in the same transaction.
+            this.#unrecorded ??= unrecordable(error);
+            throw error;
+          }
+        },
+        "begun",
+      )
       .catch((error: unknown) => {
         this.#unrecorded ??= unrecordable(error);
         // Fail closed: what cannot be recorded any more is not done any more.

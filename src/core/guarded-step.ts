@@ -88,7 +88,7 @@ async function authorize(
         });
         return sealed({ allowed: false, result: denied(identity, decision.reason, explanation) });
       }
-      tx.emit({ ...about, event: records.authorized, ...authorizedMembers(decision) });
+      tx.emit({ ...about, event: records.authorized, ...authorizedMembers(decision), writer: tx.writer });
       return sealed({ allowed: true, requestId, bindings: decision.bindings });
     });
   } catch (error) {

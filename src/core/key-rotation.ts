@@ -6,6 +6,7 @@ import { appendLeaf, rangeRoot, restoreRange } from "../model/proof/compact-rang
 import { type NoteSignature, noteMessage, printNote } from "../model/proof/note.js";
 import { nodesOf } from "../model/proof/subtree.js";
 import { printVerifierKey, verifierKey } from "../model/proof/verifier-key.js";
+import { adminLane } from "./lanes.js";
 import type { Ledger } from "./ledger.js";
 import { nodeCrypto } from "./node-crypto.js";
 import { fileSigner, type FileSigner } from "./signing-key.js";
@@ -37,7 +38,7 @@ export async function rotateKey(
 ): Promise<Rotation> {
   const old = signerBeside(ledger.driver, keyFile, origin);
   const next = fileSigner(`${keyFile}${suffix}`, origin);
-  const rotation = await ledger.submit("admin", (tx) => handOver(tx, ledger.driver, old, next, by));
+  const rotation = await ledger.submit(adminLane, (tx) => handOver(tx, ledger.driver, old, next, by));
   takePlace(`${keyFile}${suffix}`, keyFile);
   return rotation;
 }

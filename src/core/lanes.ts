@@ -1,3 +1,4 @@
+import type { Need } from "./disk-room.js";
 import type { Transition } from "./transition.js";
 
 /**
@@ -9,6 +10,7 @@ export const adminLane = "#admin";
 /** A transition that waits for its transaction, and whom to tell. */
 export interface Job {
   readonly lane: string;
+  readonly need: Need;
   readonly run: Transition<unknown>;
   readonly resolve: (value: unknown) => void;
   readonly reject: (error: unknown) => void;

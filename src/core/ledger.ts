@@ -3,7 +3,10 @@ import { AuditUnavailableError, InvalidDataError } from "../model/errors.js";
 import { type AuditEvent, eventBytesMax, protocolVersion } from "../model/event.js";
 import { State } from "../model/state.js";
 import { formatInstant } from "../model/time.js";
+import { type Need, roomRefusal } from "./disk-room.js";
 import { adminLane, type Job, Lanes } from "./lanes.js";
+import { LeaseKeeper } from "./lease-keeper.js";
+import { Listeners } from "./listeners.js";
 import type { Clock, IdSource, Logger } from "./ports.js";
 import type { StoreDriver, StoreTransaction } from "./store.js";
 import type { Listener, Transition, Tx } from "./transition.js";
@@ -12,8 +15,6 @@ export type { Listener, Transition, Tx } from "./transition.js";
 
 const batchMax = 512;
 const busyMsMax = 10_000;
-/** Kept free for revocations: a full disk must not make authority irrevocable (SEMANTICS D9). */
-const reservedBytes = 256 * 1024;
 
 /** What one transition made. It reaches the store after the transition returned, so what throws leaves nothing. */
 interface Made {
@@ -32,10 +33,9 @@ export class Ledger {
   readonly #ids: IdSource;
   readonly #logger: Logger | undefined;
   readonly #lanes = new Lanes();
-  readonly #listeners = new Set<Listener>();
+  readonly #lease: LeaseKeeper;
+  readonly #listeners: Listeners;
   #state: State | undefined;
-  /** The last event that listeners were told of. */
-  #told: number;
   #draining = false;
   readonly #awaitingIdle: (() => void)[] = [];
   #closing = false;
@@ -49,11 +49,17 @@ export class Ledger {
     this.#ids = parts.ids;
     this.#logger = parts.logger;
     this.#state = this.#load();
-    this.#told = this.#state.seq;
+    this.#listeners = new Listeners(this.#state.seq);
+    this.#lease = new LeaseKeeper((lane, transition) => this.submit(lane, transition), parts.logger);
   }
 
   get driver(): StoreDriver {
     return this.#driver;
+  }
+
+  /** Under which name this process holds a lease, once it has written. */
+  get writer(): string {
+    return this.#lease.writer;
   }
 
   /** Nothing is recorded, or heard of other processes, any more. */
@@ -73,8 +79,7 @@ export class Ledger {
   }
 
   listen(listener: Listener): () => void {
-    this.#listeners.add(listener);
-    return () => this.#listeners.delete(listener);
+    return this.#listeners.add(listener);
   }
 
   /**
@@ -82,13 +87,14 @@ export class Ledger {
    *
    * @param lane the agent it is for, so that one busy agent cannot starve others; `adminLane` for changes
    *   of authority, which go first and may use the space that is kept free.
+   * @param need `begun` for what ends something that was authorised before: it may use more of a full disk.
    * @throws AuditUnavailableError when its events could not be made durable; whatever the transition throws.
    */
-  submit<T>(lane: string, transition: Transition<T>): Promise<T> {
+  submit<T>(lane: string, transition: Transition<T>, need: Need = "new"): Promise<T> {
     if (this.#closing) return Promise.reject(new AuditUnavailableError("the pipeline is closed"));
     if (this.#refusal !== undefined && lane !== adminLane) return Promise.reject(this.#refusal);
     return new Promise<T>((resolve, reject) => {
-      this.#lanes.add(lane, { run: transition, resolve: resolve as (value: unknown) => void, reject });
+      this.#lanes.add(lane, { need, run: transition, resolve: resolve as (value: unknown) => void, reject });
       this.#schedule();
     });
   }
@@ -106,7 +112,10 @@ export class Ledger {
 
   /** Refuses everything from now on and waits for what is queued. The database stays open: its owner closes it. */
   async close(): Promise<void> {
+    // Taken back behind everything that is queued; what is submitted from here on is refused.
+    const ended = this.#closing ? undefined : this.#lease.end();
     this.#closing = true;
+    await ended;
     if (this.#draining) await new Promise<void>((resolve) => this.#awaitingIdle.push(resolve));
     this.#closed = true;
   }
@@ -154,7 +163,7 @@ export class Ledger {
     this.#driver.reopen();
     this.#state = this.#load();
     this.#suspect = false;
-    for (const event of this.#driver.eventsAfter(this.#told)) this.#tell(event, true);
+    for (const event of this.#driver.eventsAfter(this.#listeners.told)) this.#listeners.tell(event, true);
   }
 
   #commit(tx: StoreTransaction, batch: readonly Job[]): void {
@@ -163,13 +172,11 @@ export class Ledger {
     let writes = 0;
     try {
       this.#foldForeign(tx.eventsAfter(this.state.seq));
-      const full = (this.#driver.freeBytes() ?? Infinity) < reservedBytes;
+      const free = this.#driver.freeBytes();
       for (const job of batch) {
-        if (full && job.lane !== adminLane) {
-          const error = new AuditUnavailableError("the disk that holds the log is full", {
-            hint: "free some space; changes of authority still work",
-          });
-          settled.push(() => job.reject(error));
+        const noRoom = roomRefusal(free, job);
+        if (noRoom !== undefined) {
+          settled.push(() => job.reject(noRoom));
           continue;
         }
         const made: Made = { events: [], writes: [] };
@@ -187,15 +194,18 @@ export class Ledger {
         events.push(...made.events);
         settled.push(() => job.resolve(answer));
       }
-      if (writes > 0) tx.commit();
-      else tx.rollback();
+      if (writes > 0) {
+        this.#lease.write(tx);
+        tx.commit();
+        this.#lease.written();
+      } else tx.rollback();
     } catch (cause) {
       this.#suspect = true;
       this.#state = undefined;
       this.#rollback(tx);
       return this.#fail(batch, cause);
     }
-    for (const event of events) this.#tell(event, false);
+    for (const event of events) this.#listeners.tell(event, false);
     for (const settle of settled) settle();
   }
 
@@ -205,6 +215,7 @@ export class Ledger {
     return {
       state,
       at,
+      writer: this.writer,
       newId: (kind) => this.#ids.next(kind),
       emit: (body) => {
         const event: AuditEvent = {
@@ -230,6 +241,8 @@ export class Ledger {
       eraseBlob: (ref) => void writes.push((tx) => tx.eraseBlob(ref)),
       setMemory: (key, value) => void writes.push((tx) => tx.setMemory(key, value)),
       putCheckpoint: (checkpoint) => void writes.push((tx) => tx.putCheckpoint(checkpoint)),
+      renewLease: () => void writes.push((tx) => this.#lease.write(tx)),
+      removeLease: (writer) => void writes.push((tx) => tx.removeLease(writer)),
     };
   }
 
@@ -262,22 +275,7 @@ export class Ledger {
   #foldForeign(events: readonly AuditEvent[]): void {
     for (const event of events) {
       this.state.fold(event);
-      this.#tell(event, true);
-    }
-  }
-
-  #tell(event: AuditEvent, foreign: boolean): void {
-    this.#told = event.seq;
-    for (const listener of this.#listeners) {
-      try {
-        listener(event, foreign);
-      } catch (error) {
-        // The event stands, whatever a listener makes of it, and those who wait for it must hear so. As with
-        // Node's EventTarget, the listener's error is the process's.
-        process.nextTick(() => {
-          throw error;
-        });
-      }
+      this.#listeners.tell(event, true);
     }
   }
 

@@ -5,6 +5,6 @@ import type { MemorySpace } from "./ports.js";
 export function memorySpaceOf(ledger: Ledger): MemorySpace {
   return Object.freeze({
     get: async (key: string) => ledger.driver.memoryValue(key),
-    set: (key: string, value, agentId) => ledger.submit(agentId, (tx) => tx.setMemory(key, value)),
+    set: (key: string, value, agentId) => ledger.submit(agentId, (tx) => tx.setMemory(key, value), "begun"),
   } satisfies MemorySpace);
 }

@@ -13,7 +13,7 @@ import type { Tx } from "./ledger.js";
 import type { HandleFactory } from "./ports.js";
 import { commonMembers } from "./records.js";
 import { completed, type ExecutionFailure, type ExecutionResult, unfinished } from "./result.js";
-import { RunningStep } from "./running-steps.js";
+import { assertOpen, RunningStep } from "./running-steps.js";
 import { failureOf, settle, type Settled } from "./settle.js";
 import type { StepLimits } from "./step-limits.js";
 
@@ -172,7 +172,7 @@ async function complete(ending: Ending): Promise<ExecutionResult> {
   const { parts, authorized } = ending;
   const { context, authorization } = authorized;
   try {
-    return await parts.ledger.submit(context.agentId, (tx) => appendCompleted(tx, ending));
+    return await parts.ledger.submit(context.agentId, (tx) => appendCompleted(tx, ending), "begun");
   } catch (error) {
     if (!(error instanceof AuditUnavailableError)) throw error;
     const failure = {
@@ -190,6 +190,7 @@ function appendCompleted(
   const { context, authorization } = authorized;
   const { bindings } = authorization;
   if (effects.unrecorded !== undefined) throw effects.unrecorded;
+  assertOpen(tx, authorization.requestId);
   // The last word inside the transaction: a revocation that came first fences this result (D7).
   step.checkAuthority(parts.ledger);
   const failure = step.stop ?? ("failure" in outcome ? outcome.failure : undefined);

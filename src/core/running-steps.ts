@@ -1,7 +1,8 @@
 import type { BindingRecord } from "../model/authority.js";
 import { livenessRefusal } from "../model/chain.js";
 import { type AuditEvent, textMember } from "../model/event.js";
-import type { Ledger } from "./ledger.js";
+import { AuditUnavailableError } from "../model/errors.js";
+import type { Ledger, Tx } from "./ledger.js";
 
 /** Why a running step was stopped. */
 export interface Stop {
@@ -71,6 +72,16 @@ function unreadable(error: unknown): Stop {
 
 function revoked(detail: string): Stop {
   return { code: "revoked_while_running", message: `the step's authority ended while it ran: ${detail}` };
+}
+
+/**
+ * A process that was stopped for longer than its lease may find its steps given up by another one: what it did
+ * is unknown on record, and stays so.
+ * @throws AuditUnavailableError
+ */
+export function assertOpen({ state }: Tx, requestId: string): void {
+  if (state.open.has(requestId)) return;
+  throw new AuditUnavailableError("another process found this one gone and recorded the outcome as unknown");
 }
 
 /** How often foreign revocations and expiries are looked for; the promise is one second (SEMANTICS D7). */

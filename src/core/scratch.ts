@@ -16,6 +16,7 @@ export function scratchTx(ledger: Ledger): Tx {
   return {
     state,
     at,
+    writer: ledger.writer,
     newId,
     emit: (body): AuditEvent => {
       const event = {
@@ -32,5 +33,7 @@ export function scratchTx(ledger: Ledger): Tx {
     eraseBlob: () => undefined,
     setMemory: () => undefined,
     putCheckpoint: () => undefined,
+    renewLease: () => undefined,
+    removeLease: () => undefined,
   };
 }

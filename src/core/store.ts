@@ -2,6 +2,7 @@ import type { Change } from "../model/change.js";
 import type { AuditEvent } from "../model/event.js";
 import type { JsonValue } from "../model/json.js";
 import type { State } from "../model/state.js";
+import type { Lease } from "./lease.js";
 
 /** Which events to read; all conditions hold together. */
 export interface EventFilter {
@@ -35,10 +36,17 @@ export interface StoredCheckpoint {
 export interface RunView {
   readonly run_id: string;
   readonly workflow: string;
-  /** `running` also stands for a run whose process is gone. */
   readonly status: string;
   readonly started_at: string;
   readonly ended_at: string | null;
+}
+
+/** A run as the store keeps it. */
+export interface StoredRun extends RunView {
+  /** `running` also stands for a run whose process is gone: its writer's lease says which. */
+  readonly status: string;
+  /** Who started or resumed it last; null in logs that do not say. */
+  readonly writer: string | null;
 }
 
 /**
@@ -54,13 +62,18 @@ export interface StoreDriver {
   readonly location: string;
   /** Brings `state`, which is new, to the last committed event. */
   load(state: State): void;
-  /** Takes the exclusive right to append, at once or not at all: undefined when another process has it. */
+  /**
+   * Takes the exclusive right to append, at once or not at all: undefined when another process has it.
+   * Throws when the file was deleted or replaced since it was opened.
+   */
   begin(): StoreTransaction | undefined;
   /** Committed events with a higher `seq`, in order. */
   eventsAfter(seq: number): AuditEvent[];
   readEvents(filter: EventFilter): AuditEvent[];
-  runs(limit: number): RunView[];
-  run(runId: string): RunView | undefined;
+  runs(limit: number): StoredRun[];
+  run(runId: string): StoredRun | undefined;
+  /** Of every writer that has written and not been closed; within a transaction, as that sees them. */
+  leases(): Lease[];
   /** Files of the policies that were applied, so that agents cannot edit what will be applied again (H2). */
   policyFiles(): readonly string[];
   blob(ref: string): Blob | undefined;
@@ -79,7 +92,10 @@ export interface StoreDriver {
   keyFiles(): readonly string[];
   /** Bytes that can still be written, or undefined where that means nothing. */
   freeBytes(): number | undefined;
-  /** After a failed write: gives up the connection and opens the database anew. */
+  /**
+   * After a failed write: gives up the connection, opens the database anew and verifies everything that was
+   * appended since the last commit that is known to have worked. Throws when it is not that log any more.
+   */
   reopen(): void;
   /**
    * After an erasure: writes the store's files anew and empties the write-ahead log, so that no remains of what was
@@ -99,6 +115,9 @@ export interface StoreTransaction {
   /** Removes a blob; `scrub` after the commit removes what is left of it in free space. */
   eraseBlob(ref: string): void;
   setMemory(key: string, value: JsonValue): void;
+  /** Makes or renews a lease; no event, for it says nothing of authority. */
+  putLease(lease: Lease): void;
+  removeLease(writer: string): void;
   /** Keeps a checkpoint; one that is there already for its size stays. */
   putCheckpoint(checkpoint: StoredCheckpoint): void;
   /** Durable when it returns. When it throws, nothing is known: reopen and look. */

@@ -9,6 +9,8 @@ export interface Tx {
   readonly state: State;
   /** The time (ms) that stamps these events: max(previous, wall) (SEMANTICS D8). */
   readonly at: number;
+  /** Who writes: one open pipeline. */
+  readonly writer: string;
   newId(kind: string): string;
   emit(body: EventBody): AuditEvent;
   keep(blob: Blob): void;
@@ -16,6 +18,9 @@ export interface Tx {
   eraseBlob(ref: string): void;
   setMemory(key: string, value: JsonValue): void;
   putCheckpoint(checkpoint: StoredCheckpoint): void;
+  /** Says that this writer still lives, when it has nothing else to say. */
+  renewLease(): void;
+  removeLease(writer: string): void;
 }
 
 /**

@@ -49,6 +49,7 @@ export function changesOf(event: AuditEvent): readonly Change[] {
       return authorisation(event);
     case "step_execution_completed":
     case "capability_executed":
+    case "step_outcome_unknown":
       return [{ kind: "close", requestId: textMember(event, "request_id") }];
     default:
       return [];

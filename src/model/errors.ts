@@ -101,6 +101,24 @@ export class AuditUnavailableError extends SynapseError {
 /** The store cannot be opened or is not one of ours. */
 export class StoreError extends SynapseError {}
 
+/** A run that cannot be resumed, or not before a person decides. */
+export class ResumeError extends SynapseError {
+  constructor(
+    code:
+      | "run_is_running"
+      | "run_has_ended"
+      | "outcome_unknown"
+      | "not_undecided"
+      | "record_erased"
+      | "other_folder",
+    readonly runId: string,
+    message: string,
+    hint?: string,
+  ) {
+    super(code, message, { hint });
+  }
+}
+
 /** A use of a handle that was refused: outside the authorised capability, or the authority is gone. */
 export class EffectDeniedError extends SynapseError {}
 

@@ -32,6 +32,8 @@ export const coreEvents = [
   "effect_denied",
   "blob_erased",
   "key_rotated",
+  "step_outcome_unknown",
+  "step_retry_accepted",
 ] as const;
 
 export type CoreEventType = (typeof coreEvents)[number];

@@ -31,13 +31,18 @@ export async function executeWithRetries(
   pipeline: RunParts,
   facts: RunFacts,
   scope: ExpressionScope,
-  signal: AbortSignal | undefined,
-  startedAt: number,
+  options: {
+    readonly signal: AbortSignal | undefined;
+    /** 1 unless the log holds attempts from before. */
+    readonly firstAttempt: number;
+    readonly startedAt: number;
+  },
 ): Promise<StepEnd> {
+  const { signal, firstAttempt, startedAt } = options;
   const action = pipeline.actions.get(step.action);
   if (action === undefined) throw new TypeError(`unknown action \`${step.action}\``);
   const context = contextOf(step, action, scope, facts);
-  for (let attempt = 1; ; attempt++) {
+  for (let attempt = firstAttempt; ; attempt++) {
     const result = await pipeline.executor.executeStep(context, {
       runId: facts.runId,
       attempt,

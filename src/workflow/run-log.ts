@@ -1,9 +1,13 @@
 import { type AuditMechanism, ledgerOf } from "../core/audit.js";
 import { commitTo } from "../core/commitment.js";
-import type { Ledger } from "../core/ledger.js";
+import type { Ledger, Tx } from "../core/ledger.js";
+import { type AuditEvent, textMember } from "../model/event.js";
 import type { JsonObject, JsonValue } from "../model/json.js";
 import type { WorkflowDefinition } from "./definition.js";
 import type { RunSummary } from "./report.js";
+
+/** Members that the log adds to every event. */
+const envelope: ReadonlySet<string> = new Set(["id", "seq", "timestamp", "protocol_version"]);
 
 /** A run's own events: its start with what it will do, and its end with what came of it. */
 export class RunLog {
@@ -24,6 +28,7 @@ export class RunLog {
       readonly definition: WorkflowDefinition;
       readonly inputs: JsonObject;
       readonly seed: number | string;
+      readonly workingFolder: string;
     },
   ): Promise<RunLog> {
     const ledger = ledgerOf(audit);
@@ -42,10 +47,34 @@ export class RunLog {
         inputs_commitment: inputs.ref,
         seed: run.seed,
         steps: run.definition.steps.length,
+        working_folder: run.workingFolder,
+        writer: tx.writer,
       });
       return id;
     });
     return new RunLog(ledger, runId, workflowId);
+  }
+
+  /**
+   * Starts an interrupted run again, in one transaction with what `prepare` checks and records; durable when it
+   * resolves.
+   */
+  static async resume<T>(
+    audit: AuditMechanism,
+    started: AuditEvent,
+    prepare: (tx: Tx) => T,
+  ): Promise<{ readonly log: RunLog; readonly prepared: T }> {
+    const ledger = ledgerOf(audit);
+    const workflowId = textMember(started, "workflow_id");
+    const runId = textMember(started, "run_id");
+    const prepared = await ledger.submit(`run:${workflowId}`, (tx) => {
+      const made = prepare(tx);
+      const members = Object.fromEntries(Object.entries(started).filter(([name]) => !envelope.has(name)));
+      // Definition, inputs and seed are those of the beginning (SEMANTICS R6); only the writer is another.
+      tx.emit({ ...members, event: "run_started", resumes: true, writer: tx.writer });
+      return made;
+    });
+    return { log: new RunLog(ledger, runId, workflowId), prepared };
   }
 
   /** Durable when it resolves. */
@@ -53,16 +82,20 @@ export class RunLog {
     const report = commitTo(summary as unknown as JsonValue);
     const counts: { [status: string]: number } = {};
     for (const { status } of summary.steps) counts[status] = (counts[status] ?? 0) + 1;
-    await this.#ledger.submit(`run:${this.#workflowId}`, (tx) => {
-      tx.keep(report);
-      tx.emit({
-        event: summary.status === "cancelled" ? "run_cancelled" : "run_completed",
-        run_id: this.runId,
-        workflow_id: this.#workflowId,
-        status: summary.status,
-        counts,
-        report_commitment: report.ref,
-      });
-    });
+    await this.#ledger.submit(
+      `run:${this.#workflowId}`,
+      (tx) => {
+        tx.keep(report);
+        tx.emit({
+          event: summary.status === "cancelled" ? "run_cancelled" : "run_completed",
+          run_id: this.runId,
+          workflow_id: this.#workflowId,
+          status: summary.status,
+          counts,
+          report_commitment: report.ref,
+        });
+      },
+      "begun",
+    );
   }
 }

@@ -7,7 +7,7 @@ import type { StepDefinition } from "./definition.js";
  */
 export class Scheduler {
   readonly #waiting: StepDefinition[];
-  readonly #ended = new Set<string>();
+  readonly #ended: Set<string>;
   readonly #concurrency: number;
   readonly #perform: (step: StepDefinition) => Promise<void>;
   #active = 0;
@@ -19,7 +19,10 @@ export class Scheduler {
     steps: readonly StepDefinition[],
     concurrency: number,
     perform: (step: StepDefinition) => Promise<void>,
+    /** Ids of steps that ended before. */
+    ended: Iterable<string> = [],
   ) {
+    this.#ended = new Set(ended);
     this.#waiting = [...steps];
     this.#concurrency = concurrency;
     this.#perform = perform;

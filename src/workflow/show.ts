@@ -1,5 +1,7 @@
 import { type AuditMechanism, ledgerOf } from "../core/audit.js";
-import type { RunView } from "../core/store.js";
+import { livingWriters } from "../core/lease.js";
+import type { Ledger } from "../core/ledger.js";
+import type { RunView, StoredRun } from "../core/store.js";
 import { type AuditEvent, textMember } from "../model/event.js";
 import { isJsonObject, type JsonValue } from "../model/json.js";
 import type { StepReport, StepStatus } from "./report.js";
@@ -17,14 +19,26 @@ interface Parts {
   readonly audit: AuditMechanism;
 }
 
-/** Runs, newest first. */
+/** Runs, newest first; `interrupted` are those whose process is gone: `synapse resume` goes on with them. */
 export function listRuns({ audit }: Parts, limit = 100): RunView[] {
-  return ledgerOf(audit).driver.runs(limit);
+  const ledger = ledgerOf(audit);
+  const living = livingIn(ledger);
+  return ledger.driver.runs(limit).map((run) => viewOf(run, living));
+}
+
+function livingIn({ driver, writer }: Ledger): ReadonlySet<string> {
+  return livingWriters(driver.leases()).add(writer);
+}
+
+function viewOf({ writer, ...run }: StoredRun, living: ReadonlySet<string>): RunView {
+  const gone = run.status === "running" && (writer === null || !living.has(writer));
+  return gone ? { ...run, status: "interrupted" } : run;
 }
 
 /** One run with all its steps, those that did not start included; undefined when there is no such run. */
 export function showRun({ audit }: Parts, runId: string): RunDetails | undefined {
-  const { driver } = ledgerOf(audit);
+  const ledger = ledgerOf(audit);
+  const { driver } = ledger;
   const run = driver.run(runId);
   if (run === undefined) return undefined;
   const events = driver.readEvents({ runId });
@@ -41,12 +55,14 @@ export function showRun({ audit }: Parts, runId: string): RunDetails | undefined
     if (typeof id === "string" && event.event.startsWith("step_"))
       seen.set(id, [...(seen.get(id) ?? []), event]);
   }
-  const report = read(events.find(isEnd)?.["report_commitment"]);
+  // What a run came to before it was resumed is not its end any more.
+  const resumed = events.findLastIndex((event) => event.event === "run_started");
+  const report = read(events.slice(resumed).find(isEnd)?.["report_commitment"]);
   const reported = isJsonObject(report) ? (report["steps"] as unknown as StepReport[]) : undefined;
   const ids =
     reported?.map((step) => step.step_id) ?? definedSteps(read(events[0]?.["definition_commitment"]));
   return {
-    ...run,
+    ...viewOf(run, livingIn(ledger)),
     result_digest: isJsonObject(report) ? textMember(report, "result_digest") : null,
     steps: [...new Set([...ids, ...seen.keys()])].map((id) => {
       const own = seen.get(id) ?? [];
@@ -80,6 +96,9 @@ function fromEvents(id: string, events: readonly AuditEvent[]): StepReport {
     binding_id: text("binding_id"),
     output_digest: null,
   });
+  if (last?.event === "step_outcome_unknown") return report("unknown", "outcome_unknown");
+  if (last?.event === "step_retry_accepted" && last["decision"] === "accept_as_failed")
+    return report("failed", "outcome_unknown");
   if (last?.event === "step_execution_denied") return report("denied", text("reason"));
   if (last?.event !== "step_execution_completed") {
     // Not begun, or begun and not ended: it may be running in a process that lives, so nothing more is known yet.

@@ -34,9 +34,13 @@ describe("the log of a pipeline that did everything", () => {
     expect(late.map((event) => event["effect"])).toContain("result");
   });
 
-  it("holds every type of event that is written, a cancelled run aside", () => {
+  it("holds every type of event that is written, a cancelled run and recovery aside", () => {
     const seen = new Set(events.map(({ event }) => event));
-    expect(coreEvents.filter((type) => !seen.has(type))).toEqual(["run_cancelled"]);
+    expect(coreEvents.filter((type) => !seen.has(type))).toEqual([
+      "run_cancelled",
+      "step_outcome_unknown",
+      "step_retry_accepted",
+    ]);
     expect(coreEvents.filter((type) => !knownEvents.includes(type))).toEqual([]);
   });
 
@@ -93,6 +97,8 @@ describe("the log of a pipeline that did everything", () => {
         "contract_id",
         "parent_id",
         "abandoned",
+        "writer",
+        "working_folder",
         ...(type === "effect_denied" ? ["capabilities"] : []),
         "request_id",
       ];

@@ -1,13 +1,12 @@
 import { applyPolicy } from "../../policy/apply.js";
 import { checkActions } from "../../workflow/definition.js";
-import type { RunSummary } from "../../workflow/report.js";
 import { runWorkflow } from "../../workflow/run.js";
 import type { Execute } from "../command.js";
 import { type CommonOptions, withPipeline } from "../context.js";
 import { readPolicy, readWorkflow } from "../document-file.js";
-import { exitCode } from "../exit-code.js";
 import { inputsFromTexts } from "../input-texts.js";
 import { operatorName } from "../operator-name.js";
+import { runExitCode } from "../run-exit-code.js";
 import { RunView } from "../run-view.js";
 
 interface RunOptions extends CommonOptions {
@@ -46,20 +45,6 @@ export const execute: Execute<RunOptions> = async (context, [file = ""], options
     stop();
     if (context.json) context.document(summary);
     view?.end(summary);
-    return exitOf(summary, context.signal);
+    return runExitCode(summary, context.signal);
   });
 };
-
-function exitOf({ status }: RunSummary, signal: AbortSignal): number {
-  switch (status) {
-    case "completed":
-      return exitCode.done;
-    case "denied":
-      return exitCode.denied;
-    case "failed":
-    case "unknown":
-      return exitCode.failed;
-    case "cancelled":
-      return signal.aborted ? exitCode.interrupted : exitCode.failed;
-  }
-}

@@ -65,7 +65,12 @@ const asked: Shape = {
 };
 
 const decided: Shape = { request_id: name, decided_at: instant, state_seq: count };
-const authorized: Shape = { binding_id: name, binding_ids: listOf(name), charged: listOf(charge) };
+const authorized: Shape = {
+  binding_id: name,
+  binding_ids: listOf(name),
+  charged: listOf(charge),
+  writer: optional(name),
+};
 const refused: Shape = { reason: name, explanation: text };
 const ended: Shape = {
   request_id: name,
@@ -104,8 +109,7 @@ const check: Shape = { agent_id: name, workflow_id: name, step_id: name, capabil
 /** Members that the guard's records have beyond those of a mere check (SEMANTICS E2). */
 const guarded: Shape = { ...stepMembers, ...asked, ...decided };
 
-/** Of recovery's two, named in SEMANTICS E1, only what the order of events depends on is demanded of them. */
-const shapes: Readonly<Record<CoreEventType | RecoveryEventType, Shape>> = {
+const shapes: Readonly<Record<CoreEventType, Shape>> = {
   step_execution_requested: { ...stepMembers, ...asked },
   step_execution_authorized: { ...stepMembers, ...decided, ...authorized },
   step_execution_denied: { ...stepMembers, ...decided, ...refused },
@@ -134,6 +138,9 @@ const shapes: Readonly<Record<CoreEventType | RecoveryEventType, Shape>> = {
     inputs_commitment: commitment,
     seed,
     steps: count,
+    writer: optional(name),
+    working_folder: optional(text),
+    resumes: optional(flag),
   },
   run_completed: runEnd,
   run_cancelled: runEnd,
@@ -142,13 +149,15 @@ const shapes: Readonly<Record<CoreEventType | RecoveryEventType, Shape>> = {
   // A late result has no target: giving it out is the effect.
   effect_denied: { ...effect, capabilities: optional(listOf(text)), reason: name, detail: text },
   step_outcome_unknown: { request_id: name },
-  step_retry_accepted: {},
+  step_retry_accepted: {
+    run_id: name,
+    step_id: name,
+    by: name,
+    decision: oneOf("retry", "accept_as_failed"),
+  },
   blob_erased: { ref: commitment, by: name, why: text },
   key_rotated: { old_vkey: name, new_vkey: name, by: name },
 };
-
-/** Events of recovery. */
-export type RecoveryEventType = "step_outcome_unknown" | "step_retry_accepted";
 
 /** Every type of event that is known, those of outsiders (`x_…`) aside. */
 export const knownEvents: readonly string[] = Object.freeze(Object.keys(shapes));

@@ -53,6 +53,7 @@ export class RequestGrammar {
       case "run_started":
       case "run_completed":
       case "run_cancelled":
+      case "step_retry_accepted":
         return this.#run(event, textMember(event, "run_id"));
       default:
         return undefined;
@@ -151,6 +152,8 @@ export class RequestGrammar {
   #run(event: AuditEvent, id: string): string | undefined {
     if (event.event !== "run_started")
       return this.#runs.has(id) ? undefined : `run \`${id}\` was never started`;
+    if (event["resumes"] === true)
+      return this.#runs.has(id) ? undefined : `run \`${id}\` is resumed and was never started`;
     if (this.#runs.has(id)) return `run \`${id}\` was started before`;
     this.#runs.add(id);
     return undefined;

@@ -7,7 +7,16 @@ export type Connection = Database.Database;
 
 /** `SYNP`: tells our files from other people's SQLite databases. */
 export const applicationId = 0x53594e50;
-export const schemaVersion = 1;
+export const schemaVersion = 2;
+
+/** Who writes at present (src/core/lease.ts). */
+const leasesTable = `CREATE TABLE leases (
+  writer TEXT PRIMARY KEY, pid INTEGER NOT NULL, started TEXT NOT NULL,
+  host TEXT NOT NULL, boot TEXT NOT NULL, renewed_at INTEGER NOT NULL
+) WITHOUT ROWID;`;
+
+/** What each older version lacks: entry n brings version n + 1 to version n + 2. */
+const migrations: readonly string[] = [`ALTER TABLE runs ADD COLUMN writer TEXT; ${leasesTable}`];
 
 /*
  * `events` is the truth: one RFC 8785 document a row. The rest are projections of it, updated in the same
@@ -43,8 +52,9 @@ CREATE TABLE suspended (agent_id TEXT PRIMARY KEY) WITHOUT ROWID;
 CREATE TABLE open_steps (request_id TEXT PRIMARY KEY, seq INTEGER NOT NULL) WITHOUT ROWID;
 CREATE TABLE runs (
   run_id TEXT PRIMARY KEY, workflow TEXT NOT NULL, status TEXT NOT NULL,
-  started_seq INTEGER NOT NULL, started_at TEXT NOT NULL, ended_at TEXT
+  started_seq INTEGER NOT NULL, started_at TEXT NOT NULL, ended_at TEXT, writer TEXT
 ) WITHOUT ROWID;
+${leasesTable}
 CREATE INDEX runs_by_start ON runs (started_seq);
 CREATE TABLE policies (name TEXT PRIMARY KEY, file TEXT NOT NULL) WITHOUT ROWID;
 CREATE TABLE blobs (ref TEXT PRIMARY KEY, salt BLOB NOT NULL, bytes BLOB NOT NULL) WITHOUT ROWID;
@@ -93,13 +103,15 @@ function prepareFile(path: string, create: boolean): void {
   }
 }
 
+/** Makes the schema, or brings that of an older version up to date: all of it, or nothing. */
 function migrate(db: Connection, path: string): void {
   // Two processes may create the same database: the one that comes second finds it made.
   whenFree(() =>
     db
       .transaction(() => {
-        if (versionOf(db, path) === schemaVersion) return;
-        db.exec(schema);
+        const version = versionOf(db, path);
+        if (version === 0) db.exec(schema);
+        else for (const step of migrations.slice(version - 1)) db.exec(step);
         db.pragma(`application_id = ${applicationId}`);
         db.pragma(`user_version = ${schemaVersion}`);
       })

@@ -3,20 +3,25 @@ import { dirname, resolve } from "node:path";
 import type {
   Blob,
   EventFilter,
-  RunView,
   StoredCheckpoint,
+  StoredRun,
   StoreDriver,
   StoreTransaction,
 } from "../../core/store.js";
+import type { Lease } from "../../core/lease.js";
 import { nodeTreeHasher } from "../../core/tree-hasher.js";
 import type { AuditEvent } from "../../model/event.js";
 import type { JsonValue } from "../../model/json.js";
+import type { CompactRange } from "../../model/proof/compact-range.js";
 import type { State } from "../../model/state.js";
 import { CheckpointTable } from "./checkpoint-table.js";
 import { type Connection, isBusy, openDatabase } from "./database.js";
+import { assertSameFile, type FileIdentity, identityOf } from "./file-identity.js";
+import { LeaseTable } from "./lease-table.js";
 import { AuthorityTables, eventOf } from "./projection.js";
 import { Queries } from "./queries.js";
 import { RunTable } from "./run-table.js";
+import { verifyTail } from "./tail.js";
 import { TreeTable } from "./tree-table.js";
 
 /** The embedded store: one SQLite file in write-ahead mode, on the calling thread. */
@@ -24,10 +29,12 @@ export class SqliteDriver implements StoreDriver {
   readonly location: string;
   #db: Connection;
   #session: Session;
+  readonly #file: FileIdentity | undefined;
 
   constructor(location: string, options: { readonly create: boolean }) {
     this.location = location;
     this.#db = openDatabase(location, options);
+    this.#file = identityOf(location);
     this.#session = sessionOf(this.#db);
   }
 
@@ -36,6 +43,7 @@ export class SqliteDriver implements StoreDriver {
   }
 
   begin(): StoreTransaction | undefined {
+    assertSameFile(this.location, this.#file);
     try {
       this.#session.begin.run();
     } catch (error) {
@@ -53,12 +61,16 @@ export class SqliteDriver implements StoreDriver {
     return this.#session.queries.events(filter);
   }
 
-  runs(limit: number): RunView[] {
+  runs(limit: number): StoredRun[] {
     return this.#session.queries.runs(limit);
   }
 
-  run(runId: string): RunView | undefined {
+  run(runId: string): StoredRun | undefined {
     return this.#session.queries.run(runId);
+  }
+
+  leases(): Lease[] {
+    return this.#session.leases.all();
   }
 
   policyFiles(): readonly string[] {
@@ -88,9 +100,15 @@ export class SqliteDriver implements StoreDriver {
   reopen(): void {
     // A database in memory is gone when it is closed; its transaction was rolled back, and that is all there is.
     if (this.location === ":memory:") return;
+    assertSameFile(this.location, this.#file);
+    const known = this.#session.tree.known;
     this.#db.close();
     this.#db = openDatabase(this.location, { create: false });
-    this.#session = sessionOf(this.#db);
+    assertSameFile(this.location, this.#file);
+    // Held by the old one until the new one is verified: a second attempt has to start from what was known.
+    const session = sessionOf(this.#db, known);
+    if (known !== undefined) verifyTail(this.#db, nodeTreeHasher, known);
+    this.#session = session;
   }
 
   async scrub(): Promise<boolean> {
@@ -154,7 +172,7 @@ function isDone(step: () => boolean): boolean {
 type Session = ReturnType<typeof sessionOf>;
 
 /** Everything that is prepared once for a connection. */
-function sessionOf(db: Connection) {
+function sessionOf(db: Connection, known?: CompactRange) {
   return {
     db,
     begin: db.prepare("BEGIN IMMEDIATE"),
@@ -174,8 +192,9 @@ function sessionOf(db: Connection) {
     authority: new AuthorityTables(db),
     runs: new RunTable(db),
     queries: new Queries(db),
-    tree: new TreeTable(db, nodeTreeHasher),
+    tree: new TreeTable(db, nodeTreeHasher, known),
     checkpoints: new CheckpointTable(db),
+    leases: new LeaseTable(db),
   };
 }
 
@@ -201,9 +220,12 @@ function transactionOf(session: Session): StoreTransaction {
     putCheckpoint: (checkpoint) => {
       session.checkpoints.put(checkpoint);
     },
+    putLease: (lease) => session.leases.put(lease),
+    removeLease: (writer) => session.leases.remove(writer),
     commit: () => {
       session.tree.save();
       session.commit.run();
+      session.tree.saved();
     },
     rollback: () => {
       session.tree.reset();

@@ -6,7 +6,7 @@ import {
   SqliteIntrospector,
   SqliteQueryCompiler,
 } from "kysely";
-import type { Blob, EventFilter, RunView } from "../../core/store.js";
+import type { Blob, EventFilter, StoredRun } from "../../core/store.js";
 import type { AuditEvent } from "../../model/event.js";
 import type { JsonValue } from "../../model/json.js";
 import type { Connection } from "./database.js";
@@ -55,16 +55,16 @@ export class Queries {
     return filter.newest === true ? events.reverse() : events;
   }
 
-  runs(limit: number): RunView[] {
+  runs(limit: number): StoredRun[] {
     const rows = this.#db
       .prepare(`SELECT ${runColumns} FROM runs ORDER BY started_seq DESC LIMIT ?`)
       .all(limit);
-    return rows as RunView[];
+    return rows as StoredRun[];
   }
 
-  run(runId: string): RunView | undefined {
+  run(runId: string): StoredRun | undefined {
     return this.#db.prepare(`SELECT ${runColumns} FROM runs WHERE run_id = ?`).get(runId) as
-      RunView | undefined;
+      StoredRun | undefined;
   }
 
   policyFiles(): string[] {
@@ -83,4 +83,4 @@ export class Queries {
   }
 }
 
-const runColumns = "run_id, workflow, status, started_at, ended_at";
+const runColumns = "run_id, workflow, status, started_at, ended_at, writer";

@@ -4,12 +4,16 @@ import type { Connection } from "./database.js";
 /** The lists of runs and of applied policy files: nothing is decided by them. */
 export class RunTable {
   readonly #start;
+  readonly #resume;
   readonly #end;
   readonly #policy;
 
   constructor(db: Connection) {
     this.#start = db.prepare(
-      "INSERT INTO runs (run_id, workflow, status, started_seq, started_at) VALUES (?, ?, 'running', ?, ?)",
+      "INSERT INTO runs (run_id, workflow, status, started_seq, started_at, writer) VALUES (?, ?, 'running', ?, ?, ?)",
+    );
+    this.#resume = db.prepare(
+      "UPDATE runs SET status = 'running', ended_at = NULL, writer = ? WHERE run_id = ?",
     );
     this.#policy = db.prepare("INSERT OR REPLACE INTO policies VALUES (?, ?)");
     this.#end = db.prepare("UPDATE runs SET status = ?, ended_at = ? WHERE run_id = ?");
@@ -18,7 +22,15 @@ export class RunTable {
   apply(event: AuditEvent): void {
     switch (event.event) {
       case "run_started":
-        this.#start.run(event["run_id"], event["workflow_id"], event.seq, event.timestamp);
+        if (event["resumes"] === true) this.#resume.run(event["writer"] ?? null, event["run_id"]);
+        else
+          this.#start.run(
+            event["run_id"],
+            event["workflow_id"],
+            event.seq,
+            event.timestamp,
+            event["writer"] ?? null,
+          );
         return;
       case "run_completed":
         this.#end.run(event["status"], event.timestamp, event["run_id"]);

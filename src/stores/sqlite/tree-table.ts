@@ -24,18 +24,36 @@ export class TreeTable {
   readonly #node;
   readonly #leaf;
   #range: CompactRange | undefined;
+  #known: CompactRange | undefined;
 
-  constructor(db: Connection, hasher: TreeHasher) {
+  /** @param known what an earlier connection had as `known`. */
+  constructor(db: Connection, hasher: TreeHasher, known?: CompactRange) {
     this.#hasher = hasher;
     this.#head = db.prepare("SELECT size, hashes FROM tree_head");
     this.#saveHead = db.prepare("UPDATE tree_head SET size = ?, hashes = ?");
     this.#saveNode = db.prepare("INSERT INTO tree_nodes (level, idx, hash) VALUES (?, ?, ?)");
     this.#node = db.prepare("SELECT hash FROM tree_nodes WHERE level = ? AND idx = ?").pluck();
     this.#leaf = db.prepare("SELECT leaf FROM events WHERE seq = ?").pluck();
+    this.#known = known;
+  }
+
+  /**
+   * The head as this process last found it, or knew it to be on the disk: what is there after a failed write must
+   * extend it. Undefined before the first transaction.
+   */
+  get known(): CompactRange | undefined {
+    return this.#known;
   }
 
   /** Forgets what was appended since the last commit; others may have appended meanwhile. */
   reset(): void {
+    this.#range = undefined;
+    this.#known ??= this.head();
+  }
+
+  /** The transaction of the last `save` was committed. */
+  saved(): void {
+    this.#known = this.#range ?? this.#known;
     this.#range = undefined;
   }
 
@@ -49,9 +67,7 @@ export class TreeTable {
   }
 
   save(): void {
-    if (this.#range === undefined) return;
-    this.#saveHead.run(this.#range.end, Buffer.concat(this.#range.hashes));
-    this.#range = undefined;
+    if (this.#range !== undefined) this.#saveHead.run(this.#range.end, Buffer.concat(this.#range.hashes));
   }
 
   /** The compact range of all committed events. */

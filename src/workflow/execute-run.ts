@@ -1,0 +1,171 @@
+import { digestOf } from "../core/commitment.js";
+import { failureOf } from "../core/settle.js";
+import type { JsonObject } from "../model/json.js";
+import type { StepDefinition, WorkflowDefinition } from "./definition.js";
+import { type ExpressionScope, evaluateCondition } from "./expression.js";
+import type { RunStatus, RunSummary, StepProgress, StepReport } from "./report.js";
+import { executeWithRetries } from "./retry.js";
+import type { RunLog } from "./run-log.js";
+import type { RunParts } from "./run.js";
+import { Scheduler } from "./scheduler.js";
+import { endedSteps, type StepEnd } from "./step-end.js";
+import type { RunFacts } from "./step-request.js";
+
+/** How a run goes on, whether it is new or resumed. */
+export interface ExecutionOptions {
+  /** Steps at a time; default 8. */
+  readonly concurrency?: number | undefined;
+  /** Cancels the run: running steps are stopped, no others start. */
+  readonly signal?: AbortSignal | undefined;
+  readonly onStart?: ((run: { readonly run_id: string; readonly workflow: string }) => void) | undefined;
+  readonly onStep?: ((progress: StepProgress) => void) | undefined;
+}
+
+/** What the log holds of a step from before: its end, or which attempt comes next. */
+export type StepBefore = { readonly end: StepEnd } | { readonly nextAttempt: number };
+
+interface Execution {
+  readonly pipeline: RunParts;
+  readonly log: RunLog;
+  readonly definition: WorkflowDefinition;
+  readonly inputs: JsonObject;
+  readonly seed: number | string;
+  /** By step id; nothing for a step that never started. */
+  readonly before: ReadonlyMap<string, StepBefore>;
+  readonly options: ExecutionOptions;
+}
+
+const defaultConcurrency = 8;
+
+/** @throws TypeError */
+export function checkConcurrency({ concurrency = defaultConcurrency }: ExecutionOptions): void {
+  if (Number.isSafeInteger(concurrency) && concurrency >= 1) return;
+  throw new TypeError("`concurrency` is a whole number of steps, at least 1");
+}
+
+/** Runs what is left of a run whose start is in the log, and records its end. */
+export async function executeRun(execution: Execution): Promise<RunSummary> {
+  const { pipeline, log, definition, inputs, seed, before, options } = execution;
+  const { signal, concurrency = defaultConcurrency } = options;
+  options.onStart?.({ run_id: log.runId, workflow: definition.name });
+  const facts: RunFacts = {
+    runId: log.runId,
+    workflowId: definition.name,
+    seed,
+    workingFolder: pipeline.workingFolder,
+  };
+  const ends = new Map<string, StepEnd>();
+  let stoppedBy: RunStatus | undefined;
+  const ended = (step: StepDefinition, end: StepEnd): void => {
+    ends.set(step.id, end);
+    options.onStep?.(progressOf(step, end));
+    stoppedBy ??= stopOf(step, end);
+  };
+  for (const step of definition.steps) {
+    const known = before.get(step.id);
+    if (known !== undefined && "end" in known) ended(step, known.end);
+  }
+
+  const left = definition.steps.filter((step) => !ends.has(step.id));
+  const scheduler = new Scheduler(
+    left,
+    concurrency,
+    async (step) => {
+      const known = before.get(step.id);
+      const first = known !== undefined && "nextAttempt" in known ? known.nextAttempt : 1;
+      ended(step, await runStep(step, pipeline, facts, scopeOf(inputs, ends, facts), signal, first));
+      if (stoppedBy !== undefined) scheduler.stop();
+    },
+    ends.keys(),
+  );
+  if (stoppedBy !== undefined) scheduler.stop();
+  const onAbort = () => scheduler.stop();
+  signal?.addEventListener("abort", onAbort, { once: true });
+  if (signal?.aborted === true) onAbort();
+  const unstarted = await scheduler.run().finally(() => signal?.removeEventListener("abort", onAbort));
+
+  const cancelled = signal?.aborted === true;
+  for (const step of unstarted) ends.set(step.id, notStarted(cancelled ? "cancelled" : "skipped"));
+  const status: RunStatus = cancelled ? "cancelled" : (stoppedBy ?? "completed");
+  const steps = definition.steps.map((step) => reportOf(step, ends.get(step.id) ?? notStarted("skipped")));
+  // Covers what happened, no generated ids (SEMANTICS R2).
+  const result_digest = digestOf(
+    steps.map(({ step_id, status: ended, reason, output_digest }) => ({
+      step_id,
+      status: ended,
+      reason,
+      output_digest,
+    })),
+  );
+  const summary: RunSummary = Object.freeze({ run_id: log.runId, status, steps, result_digest });
+  await log.end(summary);
+  return summary;
+}
+
+/** One step from its condition to its end; whatever goes wrong is an end, never a rejection. */
+async function runStep(
+  step: StepDefinition,
+  pipeline: RunParts,
+  facts: RunFacts,
+  scope: ExpressionScope,
+  signal: AbortSignal | undefined,
+  firstAttempt: number,
+): Promise<StepEnd> {
+  const startedAt = performance.now();
+  try {
+    if (step.if !== undefined && !evaluateCondition(step.if, scope)) return notStarted("skipped");
+    return await executeWithRetries(step, pipeline, facts, scope, { signal, firstAttempt, startedAt });
+  } catch (error) {
+    // Nothing was asked of the guard: an expression failed, or gave something that no context can be made of.
+    const { code, message } = failureOf(error);
+    return { ...notStarted("failed"), reason: code, explanation: message };
+  }
+}
+
+function scopeOf(inputs: JsonObject, ends: ReadonlyMap<string, StepEnd>, facts: RunFacts): ExpressionScope {
+  const run = { id: facts.runId, workflow: facts.workflowId, seed: facts.seed, folder: facts.workingFolder };
+  return { inputs, steps: endedSteps(ends), run };
+}
+
+function stopOf(step: StepDefinition, { status }: StepEnd): RunStatus | undefined {
+  if (status === "denied") return step.onDenied === "stop" ? "denied" : undefined;
+  // What nobody can know is not passed over by `continue`: a person decides.
+  if (status === "unknown") return "unknown";
+  return status === "failed" && step.onError === "stop" ? "failed" : undefined;
+}
+
+function notStarted(status: "skipped" | "cancelled" | "failed"): StepEnd {
+  return {
+    status,
+    reason: null,
+    bindingId: null,
+    outputDigest: null,
+    output: undefined,
+    capability: null,
+    explanation: null,
+    durationMs: 0,
+    attempt: 0,
+  };
+}
+
+function reportOf(step: StepDefinition, end: StepEnd): StepReport {
+  return {
+    step_id: step.id,
+    status: end.status,
+    reason: end.reason,
+    binding_id: end.bindingId,
+    output_digest: end.outputDigest,
+  };
+}
+
+function progressOf(step: StepDefinition, end: StepEnd): StepProgress {
+  return {
+    ...reportOf(step, end),
+    agent: step.agent,
+    action: step.action,
+    capability: end.capability,
+    explanation: end.explanation,
+    duration_ms: end.durationMs,
+    attempt: end.attempt,
+  };
+}

@@ -1,0 +1,174 @@
+import { copyFileSync, mkdtempSync, readFileSync, renameSync, rmSync, writeFileSync } from "node:fs";
+import { tmpdir } from "node:os";
+import { join } from "node:path";
+import { fileURLToPath } from "node:url";
+import { gunzipSync } from "node:zlib";
+import Database from "better-sqlite3";
+import { afterEach, beforeEach, describe, expect, it } from "vitest";
+import { createPipeline } from "../../src/index.js";
+import { adminLane } from "../../src/core/lanes.js";
+import { AuditUnavailableError } from "../../src/model/errors.js";
+import { listRuns, showRun } from "../../src/workflow/show.js";
+import { refusal } from "../actions/fixtures/http-refusal.js";
+import { job, openWorld, type World } from "../core/world.js";
+import { type LedgerWorld, note, notes, openLedger } from "../core/fixtures/ledger-world.js";
+import { expectSoundLog } from "./fixtures/log-promises.js";
+
+describe("a database that is deleted or replaced while it is open", () => {
+  let world: World;
+  let ran = 0;
+  const action = job(() => void ran++);
+  beforeEach(async () => {
+    ran = 0;
+    world = await openWorld({ actions: [action] });
+    await world.grant("agent", "job:run:a");
+  });
+  afterEach(() => world.close());
+
+  it.each([
+    ["deleted", (file: string) => rmSync(file)],
+    [
+      "replaced",
+      (file: string) => {
+        copyFileSync(file, `${file}.copy`);
+        renameSync(`${file}.copy`, file);
+      },
+    ],
+  ] as const)("%s: the next step is refused and its action is not called", async (what, change) => {
+    const { executor, audit } = world.pipeline;
+    expect(await executor.executeStep(world.context({ action }))).toMatchObject({ status: "completed" });
+    change(world.database);
+    const result = await executor.executeStep(world.context({ action }));
+    expect(result).toMatchObject({ status: "denied", reason: "audit_unavailable" });
+    expect(ran).toBe(1);
+    const error = await refusal(audit.emitEvent("x_note", {}), AuditUnavailableError, "audit_unavailable");
+    expect(error.message).toContain(what);
+  });
+
+  it("put back, it goes on", async () => {
+    renameSync(world.database, `${world.database}.aside`);
+    await refusal(world.pipeline.audit.emitEvent("x_note", {}), AuditUnavailableError, "audit_unavailable");
+    renameSync(`${world.database}.aside`, world.database);
+    await world.pipeline.audit.emitEvent("x_note", {});
+    expect(world.committed().filter(({ event }) => event === "x_note")).toHaveLength(1);
+  });
+});
+
+describe("after a write that failed the log is verified before it takes another event", () => {
+  let world: LedgerWorld;
+  beforeEach(() => {
+    world = openLedger();
+  });
+  afterEach(() => world.close());
+
+  /** Lets a write fail behind one that this process has not seen verified, and changes the file before anybody looks. */
+  async function failAnd(damage: string): Promise<void> {
+    const { ledger, watch, file, another } = world;
+    for (let n = 1; n <= 3; n++) await ledger.submit("a", note(n));
+    await another().submit("a", note(4));
+    watch.fault = "before commit";
+    const failed = ledger.submit("a", note(5));
+    await refusal(failed, AuditUnavailableError, "audit_unavailable");
+    const db = new Database(file);
+    db.exec(damage);
+    db.close();
+  }
+
+  it.each([
+    [
+      "an event was changed",
+      "UPDATE events SET doc = replace(doc, '\"n\":4', '\"n\":5') WHERE seq = 4",
+      "event 4",
+    ],
+    ["a leaf was changed", "UPDATE events SET leaf = zeroblob(32) WHERE seq = 4", "event 4"],
+    [
+      "an event that was durable is gone",
+      "DELETE FROM events WHERE seq > 2; UPDATE tree_head SET size = 2, hashes = substr(hashes, 1, 32)",
+      "event 3 was durable",
+    ],
+    ["the head is behind", "UPDATE tree_head SET size = 3, hashes = zeroblob(64)", "a tree of 3"],
+    ["the head is another", "UPDATE tree_head SET hashes = zeroblob(length(hashes))", "its tree"],
+  ])("%s: it stays closed and says why", async (_name, damage, why) => {
+    await failAnd(damage);
+    for (const lane of ["a", adminLane]) {
+      const error = await refusal(
+        world.ledger.submit(lane, note(9)),
+        AuditUnavailableError,
+        "audit_unavailable",
+      );
+      expect(error.message).toContain(why);
+    }
+  });
+
+  it("whole, it goes on with what is really there", async () => {
+    await failAnd("SELECT 1");
+    await world.ledger.submit("a", note(9));
+    expect(notes(world)).toEqual([1, 2, 3, 4, 9]);
+  });
+});
+
+describe("a disk that is nearly full (D9)", () => {
+  it.each([
+    [600, "new", "begun", "admin"],
+    [511, "begun", "admin"],
+    [128, "begun", "admin"],
+    [127, "admin"],
+  ])("%s KiB free: room for %s %s %s", async (free, ...allowed) => {
+    const world = openLedger();
+    world.watch.freeBytes = free * 1024;
+    const { ledger } = world;
+    const tried = await Promise.allSettled([
+      ledger.submit("a", note(1)),
+      ledger.submit("a", note(2), "begun"),
+      ledger.submit(adminLane, note(3)),
+    ]);
+    const names = ["new", "begun", "admin"].filter((_, n) => tried[n]?.status === "fulfilled");
+    expect(names).toEqual(allowed);
+    for (const each of tried)
+      if (each.status === "rejected") expect(each.reason).toMatchObject({ code: "audit_unavailable" });
+    world.close();
+  });
+});
+
+describe("a database of an older schema version", () => {
+  const fixture = fileURLToPath(new URL("fixtures/schema-1.db.gz", import.meta.url));
+  let folder: string;
+  let database: string;
+  beforeEach(() => {
+    folder = mkdtempSync(join(tmpdir(), "synapse-schema-"));
+    database = join(folder, "log.db");
+    writeFileSync(database, gunzipSync(readFileSync(fixture)));
+  });
+  afterEach(() => rmSync(folder, { recursive: true, force: true }));
+
+  it("is migrated and goes on: its open step is unknown, its authority and counters are as they were", async () => {
+    const pipeline = await createPipeline({ database });
+    const [run] = listRuns(pipeline);
+    expect(run).toMatchObject({ workflow: "old", status: "interrupted" });
+    expect(showRun(pipeline, run?.run_id ?? "")).toMatchObject({
+      steps: [
+        { step_id: "one", status: "completed" },
+        { step_id: "two", status: "unknown" },
+      ],
+    });
+    expect(await pipeline.bindingManager.getBindings("a")).toMatchObject([{ uses: 2, isActive: true }]);
+    await pipeline.close();
+    expectSoundLog(folder, "");
+    const db = new Database(database, { readonly: true });
+    expect(db.pragma("user_version", { simple: true })).toBe(2);
+    db.close();
+  });
+
+  it("stays whole as it was when the migration fails in the middle", async () => {
+    const db = new Database(database);
+    // What the last statement of the migration makes is there already.
+    db.exec("CREATE TABLE leases (x)");
+    db.close();
+    await expect(createPipeline({ database })).rejects.toMatchObject({ code: "cannot_open" });
+    const after = new Database(database);
+    expect(after.pragma("user_version", { simple: true })).toBe(1);
+    const columns = (after.pragma("table_info(runs)") as { name: string }[]).map(({ name }) => name);
+    expect(columns).not.toContain("writer");
+    after.close();
+  });
+});

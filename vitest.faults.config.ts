@@ -1,0 +1,12 @@
+import { defineConfig } from "vitest/config";
+
+/** Faults of the machine, put in by tools that not every machine has: not part of `npm test`. */
+export default defineConfig({
+  test: {
+    include: ["tests/faults/**/*.fault.ts"],
+    testTimeout: 120_000,
+    pool: "forks",
+    // One tracer at a time leaves the other core to the traced.
+    fileParallelism: false,
+  },
+});
