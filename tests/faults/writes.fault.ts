@@ -4,6 +4,7 @@ import {
   existsSync,
   mkdirSync,
   readFileSync,
+  rmSync,
   statSync,
   truncateSync,
   writeFileSync,
@@ -17,6 +18,9 @@ const canTrace = has("strace") && process.platform === "linux";
 const canFakeTime = has("faketime");
 if (!canTrace) process.stdout.write("strace is missing: faults of single calls are skipped\n");
 if (!canFakeTime) process.stdout.write("faketime is missing: clock jumps are skipped\n");
+
+const mounted = process.getuid?.() === 0 && has("mkfs.ext4") && has("losetup") && mayMount();
+if (!mounted) process.stdout.write("loop mounts are not possible: the power-loss image is skipped\n");
 
 const run = (folder: string, front: readonly string[]): Ended =>
   synapse(folder, front, "run", "w.yaml", "--json");
@@ -79,6 +83,38 @@ describe.skipIf(!canTrace)("calls that fail", () => {
   });
 });
 
+describe("limits of the machine", () => {
+  it("a file that may not grow further (a real short write, then EFBIG): recorded up to there, and it goes on", () => {
+    const folder = faultFolder();
+    const limited = run(folder, ["sh", "-c", 'trap "" XFSZ; ulimit -f 300; exec "$@"', "sh"]);
+    expect(limited.code).not.toBe(0);
+    expectRecovery(folder, limited);
+  });
+
+  it.skipIf(!mounted)("a disk that is full: nothing begins, and with room again it goes on", () => {
+    const folder = faultFolder();
+    const disk = join(folder, "disk");
+    mkdirSync(disk);
+    execFileSync("mount", ["-t", "tmpfs", "-o", "size=3m", "tmpfs", disk]);
+    try {
+      for (const name of ["p.yaml", "w.yaml"]) copyFileSync(join(folder, name), join(disk, name));
+      synapse(disk, [], "policy", "apply", "p.yaml");
+      const free = Number(execFileSync("stat", ["-f", "-c", "%a", disk], { encoding: "utf8" })) * 4_096;
+      writeFileSync(join(disk, "ballast"), Buffer.alloc(free - 450 * 1_024));
+      const full = run(disk, []);
+      expect(full).toMatchObject({ code: 1 });
+      expect(full.stderr).toContain("error[audit_unavailable]");
+      expect(timesActed(disk)).toBe(0);
+      rmSync(join(disk, "ballast"));
+      expect(run(disk, [])).toMatchObject({ code: 0 });
+      expect(timesActed(disk)).toBe(1);
+      expectSoundLog(disk, durableLines(full.stdout));
+    } finally {
+      execFileSync("umount", [disk]);
+    }
+  });
+});
+
 describe("torn writes: the write-ahead log is cut at any length", () => {
   it("what is left is a whole log, of fewer transactions", () => {
     const folder = faultFolder();
@@ -130,9 +166,6 @@ describe.skipIf(!canFakeTime)("clock jumps", () => {
     expect(timesActed(folder)).toBe(3);
   });
 });
-
-const mounted = process.getuid?.() === 0 && has("mkfs.ext4") && has("losetup") && mayMount();
-if (!mounted) process.stdout.write("loop mounts are not possible: the power-loss image is skipped\n");
 
 describe.skipIf(!mounted)("power loss: only what was synced is there", () => {
   it("an image of the disk, taken while it is in use, holds all that was acknowledged", () => {

@@ -303,6 +303,19 @@ describe("requests", () => {
     ["acting without having been made", new SmallLog().effect("effect_attempted", "evt_9", 1)],
     ["in a run that ends without having been started", new SmallLog().add("run_completed", runEnd("run_1"))],
     [
+      "in a run that is resumed without having been started",
+      new SmallLog().add("run_started", { ...runStart("run_1"), resumes: true }),
+    ],
+    [
+      "decided about in a run that was never started",
+      new SmallLog().add("step_retry_accepted", {
+        run_id: "run_1",
+        step_id: "s",
+        by: "o",
+        decision: "retry",
+      }),
+    ],
+    [
       "in a run that was started twice",
       new SmallLog().add("run_started", runStart("run_1")).add("run_started", runStart("run_1")),
     ],
@@ -311,6 +324,15 @@ describe("requests", () => {
   it.each(attacks)("are refused when %s", (_, log) => {
     expect(refusal(() => check(log.events), "wrong_order").seq).toBe(log.events.length);
     expect(check(log.events.slice(0, -1))).toBe(log.events.length - 1);
+  });
+
+  it("may be in a run that is resumed, and be decided about", () => {
+    const resumed = new SmallLog()
+      .add("run_started", runStart("run_1"))
+      .add("step_retry_accepted", { run_id: "run_1", step_id: "s", by: "o", decision: "retry" })
+      .add("run_started", { ...runStart("run_1"), resumes: true })
+      .add("run_completed", runEnd("run_1"));
+    expect(check(resumed.events)).toBe(4);
   });
 
   it("may have a late result or a late use refused after they ended, and an attempt answered", () => {
