@@ -312,7 +312,8 @@ test("a file that others keep replacing is read whole, old or new", async () => 
       version += 1;
       writeFileSync(`${path}.next`, String(version));
       renameSync(`${path}.next`, path);
-      await setTimeout(1);
+      // Long enough for a look that found the old file to find the next one, on a busy machine, too.
+      await setTimeout(5);
     }
   })();
   for (let i = 0; i < 500; i += 1) {

@@ -45,6 +45,7 @@ describe("what an event means (E1-E3)", () => {
       "capability_revoked",
       "step_execution_authorized",
       "step_execution_completed",
+      "step_outcome_unknown",
     ]);
   });
 
