@@ -33,7 +33,7 @@ agents:
 
 function problem(
   text: string,
-  file = "/work/p.yaml",
+  file = "/home/p.yaml",
 ): { at: string; message: string; hint: string | undefined } {
   try {
     parsePolicy(text, file);
@@ -51,14 +51,14 @@ const grants = (...lines: string[]): string =>
   ["version: 1", "agents:", "  a:", ...lines.map((line) => `    ${line}`)].join("\n");
 
 describe("a policy file", () => {
-  const policy = parsePolicy(team, "/work/policies/team.yaml");
+  const policy = parsePolicy(team, "/home/policies/team.yaml");
 
   it("is read into contracts and grants in canonical form, each with its place", () => {
-    expect(policy).toMatchObject({ file: "/work/policies/team.yaml", name: "team", root: "/work/project" });
+    expect(policy).toMatchObject({ file: "/home/policies/team.yaml", name: "team", root: "/home/project" });
     expect(policy.contracts).toEqual([
       {
         name: "sources",
-        capability: "fs:read:/work/project/src/**",
+        capability: "fs:read:/home/project/src/**",
         scope: undefined,
         constraints: {},
         expires: "30d",
@@ -75,18 +75,18 @@ describe("a policy file", () => {
         position.line,
       ]),
     ).toEqual([
-      ["reader-1", "fs:read:/work/project/src/**", undefined, 13],
+      ["reader-1", "fs:read:/home/project/src/**", undefined, 13],
       ["reader-1", "fs:read:/etc/hosts", "sources", 14],
       ["writer", "fs:write", undefined, 17],
       ["writer", "net:http:GET api.example.com/v1/**", undefined, 24],
     ]);
     expect(policy.grants[2]).toMatchObject({
-      scope: "/work/project/out/**",
+      scope: "/home/project/out/**",
       expires: "2027-01-01T00:00:00Z",
       delegable: false,
       constraints: {
         max_uses: 3,
-        except: ["/work/project/out/private/**", "/srv/**"],
+        except: ["/home/project/out/private/**", "/srv/**"],
         when: 'agent == "writer"',
       },
     });

@@ -21,7 +21,7 @@ const scopeOf = (inputs: Record<string, JsonValue>): ExpressionScope => ({
     log: { status: "completed", output: { exit_code: 0, text: "done" } },
     denied: { status: "denied" },
   },
-  run: { id: "r1", workflow: "w", seed: 7, folder: "/work" },
+  run: { id: "r1", workflow: "w", seed: 7, folder: "/home" },
 });
 
 function fill(value: JsonValue, inputs: Record<string, JsonValue> = {}): JsonValue {
@@ -53,7 +53,7 @@ describe("templates", () => {
     ["${{ steps.log.output.exit_code == 0 }}", true],
     ["${{ steps.log.output.exit_code + 1 }}", 1],
     ["${{ has(steps.log.output) }}${{ has(steps.denied.output) }}", "truefalse"],
-    ["${{ run.folder }}/${{ run.id }}-${{ run.seed }}", "/work/r1-7"],
+    ["${{ run.folder }}/${{ run.id }}-${{ run.seed }}", "/home/r1-7"],
     ["${{ '}}' + \"}}\" }}", "}}}}"],
     ["${{ {'a': {'b': 1}}}}", { a: { b: 1 } }],
     ["${{ {'a': {'b': 1}}.a.b }}!", "1!"],
