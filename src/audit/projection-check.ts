@@ -104,7 +104,7 @@ function* runProblems(image: LogImage, { runs }: RunFold): Generator<Problem> {
       yield projected(`run \`${run.run_id}\` is missing in the tables`, run.started_seq);
 }
 
-const runMembers = ["workflow", "status", "started_seq", "started_at", "ended_at"] as const;
+const runMembers = ["workflow", "status", "started_seq", "started_at", "ended_at", "writer"] as const;
 
 function differing(row: RunRow, run: RunRow): string | undefined {
   return runMembers.find((member) => row[member] !== run[member]);

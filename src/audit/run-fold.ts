@@ -27,6 +27,12 @@ export class RunFold {
   }
 
   #start(event: AuditEvent, runId: string): void {
+    const writer = typeof event["writer"] === "string" ? event["writer"] : null;
+    const resumed = event["resumes"] === true ? this.runs.get(runId) : undefined;
+    if (resumed !== undefined) {
+      this.runs.set(runId, { ...resumed, status: "running", ended_at: null, writer });
+      return;
+    }
     this.runs.set(runId, {
       run_id: runId,
       workflow: textMember(event, "workflow_id"),
@@ -34,6 +40,7 @@ export class RunFold {
       started_seq: event.seq,
       started_at: event.timestamp,
       ended_at: null,
+      writer,
     });
   }
 

@@ -27,6 +27,8 @@ export interface RunRow {
   readonly started_seq: number;
   readonly started_at: string;
   readonly ended_at: string | null;
+  /** The process that ran it last; null in logs that did not say. */
+  readonly writer: string | null;
 }
 
 /**

@@ -1,9 +1,12 @@
 import { rmSync } from "node:fs";
 import Database from "better-sqlite3";
 import { afterEach, beforeEach, describe, expect, it } from "vitest";
+import { verifyLog } from "../../src/audit/verify-log.js";
 import { isAlive, newLease } from "../../src/core/lease.js";
+import { publicKeyBeside } from "../../src/core/signing-key.js";
 import type { Pipeline } from "../../src/index.js";
 import { ResumeError } from "../../src/model/errors.js";
+import { openImage } from "../../src/stores/sqlite/image.js";
 import { resumeWorkflow } from "../../src/workflow/resume.js";
 import { runWorkflow } from "../../src/workflow/run.js";
 import { listRuns, showRun } from "../../src/workflow/show.js";
@@ -203,6 +206,26 @@ describe("resume", () => {
     expect(whatWasDone(folder)).toEqual(["first", "hang", "last"]);
     const [accepted] = await pipeline.audit.getEvents({ event: "step_retry_accepted" });
     expect(accepted).toMatchObject({ decision: "accept_as_failed", by: "ann" });
+  });
+
+  it("leaves a log in which an auditor finds nothing wrong, the tables included", async () => {
+    await (await hanging()).kill();
+    const pipeline = await opened();
+    const runId = listRuns(pipeline)[0]?.run_id ?? "";
+    const audited = async () => {
+      const image = openImage(`${folder}/log.db`);
+      try {
+        return (await verifyLog(image, { ownKey: publicKeyBeside(`${folder}/log.db.key`) })).problems;
+      } finally {
+        image.close();
+      }
+    };
+    expect(await audited()).toEqual([]);
+    await resumeWorkflow({ pipeline, runId, by: "ann", acceptAsFailed: ["hang"] });
+    await pipeline.checkpoint();
+    expect(await audited()).toEqual([]);
+    inStore((db) => db.exec("UPDATE runs SET writer = 'somebody else'"));
+    expect(await audited()).toMatchObject([{ code: "projection_mismatch" }]);
   });
 
   it("of two that resume at once, one does", async () => {
