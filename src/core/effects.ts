@@ -7,9 +7,12 @@ import { holds } from "../model/decide.js";
 import { AuditUnavailableError, EffectDeniedError, SynapseError } from "../model/errors.js";
 import type { EventBody } from "../model/event.js";
 import type { JsonObject, JsonValue } from "../model/json.js";
+import { commitTo } from "./commitment.js";
 import type { Ledger } from "./ledger.js";
 import type { EffectGate, EffectGrant, EffectUse } from "./ports.js";
 import { assertOpen, type RunningStep } from "./running-steps.js";
+import { failureOf } from "./settle.js";
+import type { Blob } from "./store.js";
 
 /** One thing a step was authorised to do: what was asked, how far it may land, and by which binding. */
 export interface Power {
@@ -26,7 +29,7 @@ export interface EffectLimits {
 
 /**
  * The guard's side of the handles of one step (SEMANTICS H1): admits each use, checks where it lands, and
- * records intent and outcome as it goes.
+ * journals it as it goes: intent and request, then outcome and answer, both bytes behind commitments (R3).
  */
 export class Effects implements EffectGate {
   readonly signal: AbortSignal;
@@ -74,19 +77,19 @@ export class Effects implements EffectGate {
     try {
       this.#assertAlive();
       const powers = this.#admit(use, n);
-      this.#record({ event: "effect_attempted", ...members });
+      const request = commitTo(use.request);
+      this.#record({ event: "effect_attempted", ...members, request_commitment: request.ref }, request);
       const answer = await body(this.#grantOf(powers));
       // An answer that arrives after the authority ended is fenced like a late result (D7).
       this.#assertAlive();
-      this.#record({ event: "effect_performed", ...members, result: "success" });
+      const kept = commitTo(answer as JsonValue);
+      this.#record(
+        { event: "effect_performed", ...members, result: "success", answer_commitment: kept.ref },
+        kept,
+      );
       return answer;
     } catch (error) {
-      const code = error instanceof SynapseError ? error.code : "failed";
-      this.#record(
-        error instanceof EffectDeniedError
-          ? { event: "effect_denied", ...members, reason: code, detail: boundedText(error.message, 2_000) }
-          : { event: "effect_performed", ...members, result: "failure", code },
-      );
+      this.#recordFailure(members, error);
       throw error;
     } finally {
       this.#inFlight--;
@@ -179,7 +182,21 @@ export class Effects implements EffectGate {
     };
   }
 
-  #record(members: EventBody): void {
+  #recordFailure(members: JsonObject, error: unknown): void {
+    if (error instanceof EffectDeniedError) {
+      const detail = boundedText(error.message, 2_000);
+      return this.#record({ event: "effect_denied", ...members, reason: error.code, detail });
+    }
+    const code = error instanceof SynapseError ? error.code : "failed";
+    // What the action was told, so that a replay tells it the same.
+    const kept = commitTo({ code, message: failureOf(error).message });
+    this.#record(
+      { event: "effect_performed", ...members, result: "failure", code, answer_commitment: kept.ref },
+      kept,
+    );
+  }
+
+  #record(members: EventBody, kept?: Blob): void {
     // Queued in the agent's lane, so it is durable before, or together with, the step's completion.
     this.#ledger
       .submit(
@@ -190,6 +207,7 @@ export class Effects implements EffectGate {
             // The answer to a use whose intent is not in the log would be an answer to nothing.
             else if (members.event === "effect_performed" && this.#unrecorded !== undefined)
               throw this.#unrecorded;
+            if (kept !== undefined) tx.keep(kept);
             tx.emit({ ...this.#common, ...members });
           } catch (error) {
             // Known at once: the completion of this step may stand in the same transaction.

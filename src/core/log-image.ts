@@ -61,6 +61,7 @@ export interface LogImage {
   runs(): Iterable<RunRow>;
   policies(): Iterable<{ readonly name: string; readonly file: string }>;
   hasBlob(ref: string): boolean;
+  blob(ref: string): { readonly salt: Uint8Array; readonly bytes: Uint8Array } | undefined;
   blobs(): Iterable<{ readonly ref: string; readonly salt: Uint8Array; readonly bytes: Uint8Array }>;
   close(): void;
 }

@@ -1,20 +1,16 @@
-import { canonicalJson } from "../model/canonical.js";
-import { copyJson } from "../model/copy-json.js";
 import { AuditUnavailableError } from "../model/errors.js";
-import type { JsonObject, JsonValue } from "../model/json.js";
-import { type Action, openAction } from "./action.js";
+import type { JsonObject } from "../model/json.js";
 import { commitTo } from "./commitment.js";
 import type { SecureExecutionContext } from "./context.js";
 import type { Demand } from "./demand.js";
 import { Effects, type Power } from "./effects.js";
-import { deterministicSource, type Environment } from "./environment.js";
 import type { Authorization, GuardCall, GuardParts } from "./guard-call.js";
+import { environmentOf, invokeAction, type Outcome, outcomeOf } from "./invoke-action.js";
 import type { Tx } from "./ledger.js";
-import type { HandleFactory } from "./ports.js";
 import { commonMembers } from "./records.js";
-import { completed, type ExecutionFailure, type ExecutionResult, unfinished } from "./result.js";
+import { completed, type ExecutionResult, unfinished } from "./result.js";
 import { assertOpen, RunningStep } from "./running-steps.js";
-import { failureOf, settle, type Settled } from "./settle.js";
+import { settle, type Settled } from "./settle.js";
 import type { StepLimits } from "./step-limits.js";
 
 interface Authorized {
@@ -23,9 +19,6 @@ interface Authorized {
   readonly limits: StepLimits;
   readonly authorization: Authorization;
 }
-
-/** What the action came to, before it is known whether it may be given out. */
-type Outcome = { readonly output: JsonValue } | { readonly failure: ExecutionFailure };
 
 /** Runs an action whose authorisation is durable, and gives its result out when that is durable too. */
 export async function runAuthorized(
@@ -53,7 +46,7 @@ export async function runAuthorized(
     // Asked again after the append: what expired or was revoked meanwhile does not start (D7).
     step.checkAuthority(parts.ledger);
     const settled = await perform(parts, authorized, step, effects);
-    const outcome = outcomeOf(settled, limits);
+    const outcome = outcomeOf(settled, limits.outputBytesMax);
     return await complete({ parts, call, authorized, step, effects, common, settled, outcome, startedAt });
   } finally {
     disarm();
@@ -68,7 +61,13 @@ async function perform(
   effects: Effects,
 ): Promise<Settled> {
   if (step.stop !== undefined) return { kind: "not_started" };
-  const work = invoke(context.action, demand.params, parts.handles, effects, environmentOf(context, step));
+  const work = invokeAction(
+    context.action,
+    demand.params,
+    parts.handles,
+    effects,
+    environmentOf(context, step.signal),
+  );
   const settled = await settle(work, step);
   effects.end();
   if (settled.kind === "abandoned") {
@@ -78,42 +77,12 @@ async function perform(
   return settled;
 }
 
-/**
- * The one call of an action's function in the whole package. A plain call of a local name: no built-in that
- * could have been patched takes part, and `this` is undefined.
- */
-async function invoke(
-  action: Action,
-  params: JsonObject,
-  handles: HandleFactory,
-  effects: Effects,
-  env: Environment,
-): Promise<unknown> {
-  const { run } = openAction(action);
-  try {
-    return await run(params, handles(effects), env);
-  } finally {
-    await effects.idle();
-  }
-}
-
 function powersOf(demand: Demand, { bindings }: Authorization): readonly Power[] {
   return demand.requirements.map((requirement, index) => ({
     requirement,
     ceiling: index === 0 ? demand.ceiling : [requirement],
     binding: bindings[index] as Power["binding"],
   }));
-}
-
-function environmentOf(context: SecureExecutionContext, step: RunningStep): Environment {
-  const { agentId, workflowId, stepId } = context;
-  const source = deterministicSource({
-    seed: context.executionSeed,
-    workflowId,
-    stepId,
-    startMs: Date.parse(context.createdAt),
-  });
-  return Object.freeze({ signal: step.signal, agentId, workflowId, stepId, ...source });
 }
 
 function arm(step: RunningStep, limits: StepLimits, signal: AbortSignal | undefined): () => void {
@@ -129,30 +98,6 @@ function arm(step: RunningStep, limits: StepLimits, signal: AbortSignal | undefi
     clearTimeout(timer);
     signal?.removeEventListener("abort", cancel);
   };
-}
-
-function outcomeOf(settled: Settled, limits: StepLimits): Outcome {
-  if (settled.kind === "not_started")
-    return { failure: { code: "not_started", message: "the action was not started" } };
-  if (settled.kind === "abandoned")
-    return { failure: { code: "abandoned", message: "the action did not end when it was told to" } };
-  if (settled.kind === "error") return { failure: failureOf(settled.error) };
-  try {
-    // A function that returns nothing gives null; whatever else is not JSON is a failure (G4).
-    const output = copyJson(settled.value ?? null);
-    const bytes = Buffer.byteLength(canonicalJson(output));
-    if (bytes <= limits.outputBytesMax) return { output };
-    return {
-      failure: {
-        code: "output_too_large",
-        message: `the output has ${bytes} bytes, the limit is ${limits.outputBytesMax}`,
-      },
-    };
-  } catch (error) {
-    return {
-      failure: { code: "output_invalid", message: `the output is not JSON: ${failureOf(error).message}` },
-    };
-  }
 }
 
 interface Ending {

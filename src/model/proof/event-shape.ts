@@ -144,8 +144,14 @@ const shapes: Readonly<Record<CoreEventType, Shape>> = {
   },
   run_completed: runEnd,
   run_cancelled: runEnd,
-  effect_attempted: { ...effect, ...effectTarget },
-  effect_performed: { ...effect, ...effectTarget, result: oneOf("success", "failure"), code: optional(name) },
+  effect_attempted: { ...effect, ...effectTarget, request_commitment: optional(commitment) },
+  effect_performed: {
+    ...effect,
+    ...effectTarget,
+    result: oneOf("success", "failure"),
+    code: optional(name),
+    answer_commitment: optional(commitment),
+  },
   // A late result has no target: giving it out is the effect.
   effect_denied: { ...effect, capabilities: optional(listOf(text)), reason: name, detail: text },
   step_outcome_unknown: { request_id: name },

@@ -58,6 +58,9 @@ function imageOf(db: Connection): LogImage {
     db.prepare(`SELECT ${eventColumns} FROM events WHERE seq > ? ORDER BY seq LIMIT ?`),
   );
   const blob = guarded(() => db.prepare("SELECT 1 FROM blobs WHERE ref = ?"));
+  const blobBytes = guarded(() =>
+    db.prepare("SELECT CAST(salt AS BLOB) AS salt, CAST(bytes AS BLOB) AS bytes FROM blobs WHERE ref = ?"),
+  );
   const node = guarded(() => db.prepare("SELECT hash FROM tree_nodes WHERE level = ? AND idx = ?").pluck());
   return {
     damage: () => [...integrityFaults(db), ...schemaFaults(db)],
@@ -98,6 +101,7 @@ function imageOf(db: Connection): LogImage {
     runs: () => rows<RunRow>(db, "SELECT * FROM runs ORDER BY started_seq"),
     policies: () => rows(db, "SELECT name, file FROM policies ORDER BY name"),
     hasBlob: (ref) => guarded(() => blob.get(ref)) !== undefined,
+    blob: (ref) => guarded(() => blobBytes.get(ref) as { salt: Uint8Array; bytes: Uint8Array } | undefined),
     blobs: () => rows(db, "SELECT ref, CAST(salt AS BLOB) AS salt, CAST(bytes AS BLOB) AS bytes FROM blobs"),
     close: () => void db.close(),
   };

@@ -1,0 +1,76 @@
+import { canonicalJson } from "../model/canonical.js";
+import { copyJson } from "../model/copy-json.js";
+import type { JsonObject, JsonValue } from "../model/json.js";
+import { type Action, openAction } from "./action.js";
+import type { SecureExecutionContext } from "./context.js";
+import { deterministicSource, type Environment } from "./environment.js";
+import type { EffectGate, HandleFactory } from "./ports.js";
+import type { ExecutionFailure } from "./result.js";
+import { failureOf, type Settled } from "./settle.js";
+
+/** What an action came to, before it is known whether it may be given out. */
+export type Outcome = { readonly output: JsonValue } | { readonly failure: ExecutionFailure };
+
+/** A gate that knows when nothing is in flight: an action may not wait for everything that it began. */
+export interface SettlingGate extends EffectGate {
+  idle(): Promise<void>;
+}
+
+/**
+ * The one call of an action's function in the whole package. A plain call of a local name: no built-in that
+ * could have been patched takes part, and `this` is undefined.
+ *
+ * All that it can do lies in `gate`: that of the guard, behind a durable authorisation, or that of a replay,
+ * which reaches nothing.
+ */
+export async function invokeAction(
+  action: Action,
+  params: JsonObject,
+  handles: HandleFactory,
+  gate: SettlingGate,
+  env: Environment,
+): Promise<unknown> {
+  const { run } = openAction(action);
+  try {
+    return await run(params, handles(gate), env);
+  } finally {
+    await gate.idle();
+  }
+}
+
+/** What an action may know besides its parameters: the same for a step and for its replay (SEMANTICS R1). */
+export function environmentOf(context: SecureExecutionContext, signal: AbortSignal): Environment {
+  const { agentId, workflowId, stepId } = context;
+  const source = deterministicSource({
+    seed: context.executionSeed,
+    workflowId,
+    stepId,
+    startMs: Date.parse(context.createdAt),
+  });
+  return Object.freeze({ signal, agentId, workflowId, stepId, ...source });
+}
+
+/** @param outputBytesMax of the output's canonical form. */
+export function outcomeOf(settled: Settled, outputBytesMax: number): Outcome {
+  if (settled.kind === "not_started")
+    return { failure: { code: "not_started", message: "the action was not started" } };
+  if (settled.kind === "abandoned")
+    return { failure: { code: "abandoned", message: "the action did not end when it was told to" } };
+  if (settled.kind === "error") return { failure: failureOf(settled.error) };
+  try {
+    // A function that returns nothing gives null; whatever else is not JSON is a failure (G4).
+    const output = copyJson(settled.value ?? null);
+    const bytes = Buffer.byteLength(canonicalJson(output));
+    if (bytes <= outputBytesMax) return { output };
+    return {
+      failure: {
+        code: "output_too_large",
+        message: `the output has ${bytes} bytes, the limit is ${outputBytesMax}`,
+      },
+    };
+  } catch (error) {
+    return {
+      failure: { code: "output_invalid", message: `the output is not JSON: ${failureOf(error).message}` },
+    };
+  }
+}

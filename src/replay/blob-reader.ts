@@ -1,0 +1,50 @@
+import { createHash } from "node:crypto";
+import { canonicalJson } from "../model/canonical.js";
+import type { JsonValue } from "../model/json.js";
+import { digestOf } from "../core/commitment.js";
+
+/** Salt and bytes behind a commitment; undefined when they were erased. */
+export type BlobReader = (
+  ref: string,
+) => { readonly salt: Uint8Array; readonly bytes: Uint8Array } | undefined;
+
+/** What stands behind a commitment of the log (SEMANTICS R3). */
+export type Recorded =
+  | { readonly state: "present"; readonly value: JsonValue; readonly salt: Uint8Array }
+  /** Erased, or never recorded: nothing can be said about it (R4). */
+  | { readonly state: "unavailable" }
+  /** Bytes that are not what was committed to: somebody changed them. */
+  | { readonly state: "forged" };
+
+const unavailable: Recorded = Object.freeze({ state: "unavailable" });
+const forged: Recorded = Object.freeze({ state: "forged" });
+
+/** Reads the value behind a commitment, and believes it only if it is what was committed to. */
+export function readRecorded(ref: JsonValue | undefined, read: BlobReader): Recorded {
+  if (typeof ref !== "string") return unavailable;
+  const blob = read(ref);
+  if (blob === undefined) return unavailable;
+  if (commitment(blob.salt, blob.bytes) !== ref) return forged;
+  return { state: "present", value: parse(blob.bytes), salt: blob.salt };
+}
+
+/** Whether a value made now is the one that was committed to. */
+export function isRecorded(value: JsonValue, ref: string, { salt }: { readonly salt: Uint8Array }): boolean {
+  return commitment(salt, Buffer.from(canonicalJson(value), "utf8")) === ref;
+}
+
+/** A value as a report shows it: whole when it is short, else its size and digest. */
+export function shownValue(value: JsonValue): JsonValue {
+  const text = canonicalJson(value);
+  if (text.length <= 2_000) return value;
+  return { shown: text.slice(0, 500), bytes: Buffer.byteLength(text), digest: digestOf(value) };
+}
+
+function commitment(salt: Uint8Array, bytes: Uint8Array): string {
+  return createHash("sha256").update(salt).update(bytes).digest("hex");
+}
+
+/** The bytes are those that were committed to, so they are JSON that this package wrote. */
+function parse(bytes: Uint8Array): JsonValue {
+  return JSON.parse(Buffer.from(bytes).toString("utf8")) as JsonValue;
+}
