@@ -42,13 +42,21 @@ export function demandForAction(
 ): Demand {
   return understood(context, () => {
     const params = copyParams(prepareParams(context.action, context.actionParams, preparation));
-    const requirements = requiredTexts(context.action, params).map(concrete);
+    const requirements = requirementsOf(context.action, params);
     const first = concrete(context.requiredCapability);
     const ceiling =
       context.capabilityScope === undefined ? [first] : [first, parseScope(first, context.capabilityScope)];
     refuseOutside(ceilings, requirements);
     return { params, requirements, ceiling };
   });
+}
+
+/**
+ * What an action requires with these parameters, which are filled in and frozen.
+ * @throws whatever cannot be understood: a denial, never an exception, for those who decide about it (D4).
+ */
+export function requirementsOf(action: Action, params: JsonObject): readonly Capability[] {
+  return requiredTexts(action, params).map(concrete);
 }
 
 /** Most capabilities that one action may require: all of them have to fit into one event. */

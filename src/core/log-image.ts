@@ -44,6 +44,10 @@ export interface LogImage {
   events(after: number, limit: number): readonly EventRow[];
   /** Events of one type, in order; and perhaps others that hold the same text. */
   eventsOfType(type: string): readonly EventRow[];
+  /** Numbers of the first and the last event of a run, by the index over runs; undefined when there are none. */
+  rangeOfRun(runId: string): { readonly first: number; readonly last: number } | undefined;
+  /** The run that was started last. */
+  newestRun(): string | undefined;
   /** The row that has this event id, or undefined. */
   eventById(id: string): EventRow | undefined;
   head(): readonly { readonly size: number; readonly hashes: Uint8Array }[];

@@ -36,6 +36,8 @@ export class ReplayGate implements SettlingGate {
   #stall: NodeJS.Timeout | undefined;
   #wakeIdle: () => void = () => undefined;
   halt: Halt | undefined;
+  /** A request that could not be compared, since it was erased. */
+  erased: string | undefined;
 
   constructor(
     readonly agentId: string,
@@ -103,6 +105,7 @@ export class ReplayGate implements SettlingGate {
       );
     }
     const { request, answer } = entry;
+    if (request?.value.state === "unavailable") this.erased ??= `the request of use ${n}`;
     if (request?.value.state === "forged") return this.#stop(forged(`the request of use ${n}`));
     if (answer === undefined) return this.#stop({ kind: "journal_ended" });
     if (answer.kind !== "denial" && answer.value.state === "forged")

@@ -1,4 +1,5 @@
 import type { EffectGate, HandleFactory, MemorySpace, ProtectedFiles } from "../../core/ports.js";
+import { EffectDeniedError } from "../../model/errors.js";
 import { createFsHandle } from "./fs.js";
 import { createHttpHandle, type HttpOptions } from "./http.js";
 import { createMemoryHandle } from "./memory.js";
@@ -25,4 +26,19 @@ export function createHandleFactory(options: HandleOptions): HandleFactory {
       process: createProcessHandle(gate, { ...options.process, workingFolder, protectedFiles }),
       memory: createMemoryHandle(gate, memory),
     });
+}
+
+/**
+ * Handles for a replay: they read their arguments as those of a step do, and their gate answers before anything is
+ * touched. Should one ever get past its gate, every file is protected and there is no memory.
+ */
+export function createReplayHandles(workingFolder: string): HandleFactory {
+  const refuse = () => Promise.reject(new EffectDeniedError("replay_ended", "a replay reaches nothing"));
+  return createHandleFactory({
+    protectedFiles: Object.freeze({ covers: () => true }),
+    workingFolder,
+    memory: Object.freeze({ get: refuse, set: refuse }),
+    http: { lookup: refuse },
+    process: { path: [] },
+  });
 }

@@ -73,6 +73,16 @@ function imageOf(db: Connection): LogImage {
         `SELECT ${eventColumns} FROM events WHERE instr(doc, ?) > 0 ORDER BY seq`,
         `"event":"${type}"`,
       ).map(known),
+    rangeOfRun: (runId) => {
+      const row = get<{ first: number | null; last: number | null }>(
+        "SELECT min(seq) AS first, max(seq) AS last FROM events WHERE run_id = ?",
+        runId,
+      );
+      if (row === undefined || row.first === null || row.last === null) return undefined;
+      return { first: row.first, last: row.last };
+    },
+    newestRun: () =>
+      get<{ run_id: string }>("SELECT run_id FROM runs ORDER BY started_seq DESC LIMIT 1")?.run_id,
     eventById: (id) => {
       const row = get<EventRow>(`SELECT ${eventColumns} FROM events WHERE json_extract(doc, '$.id') = ?`, id);
       return row === undefined ? undefined : known(row);

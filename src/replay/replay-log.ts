@@ -1,0 +1,150 @@
+import { decideAgain, recordedRequest, type RecordedRequest } from "../core/recorded-request.js";
+import { type AuditEvent, textMember } from "../model/event.js";
+import type { Decision } from "../model/decide.js";
+import type { JsonValue } from "../model/json.js";
+import { State } from "../model/state.js";
+import { readRecorded } from "./blob-reader.js";
+import type { Divergence } from "./divergence.js";
+import {
+  type RecordedExecution,
+  type Reexecution,
+  replayExecution,
+  type ReplayParts,
+} from "./replay-step.js";
+
+/** Whether a request is decided as it was, by the policy of that moment. */
+export type Redecision =
+  | { readonly status: "identical" }
+  | { readonly status: "diverged"; readonly divergence: Divergence }
+  | { readonly status: "unavailable"; readonly why: string };
+
+/** One request of the log, decided again and run again. */
+export interface StepReplay {
+  /** Number of the event that decided it. */
+  readonly seq: number;
+  readonly run_id: string | null;
+  readonly step_id: string;
+  readonly attempt: number;
+  readonly agent_id: string;
+  readonly action: string;
+  readonly allowed: boolean;
+  readonly decision: Redecision;
+  /** Undefined for what was denied: there was nothing to run. */
+  readonly execution: Reexecution | undefined;
+}
+
+export interface ReplayOptions extends ReplayParts {
+  /** Events in log order: all of them, or those that any of the decisions follows from (a bundle). */
+  readonly events: Iterable<AuditEvent>;
+  /** Which requests to replay; the others only take part in the state. */
+  readonly selects: (request: AuditEvent) => boolean;
+  /** Told of each event that was read. */
+  readonly onEvent?: ((event: AuditEvent) => void) | undefined;
+}
+
+interface Pending {
+  readonly requested: AuditEvent;
+  readonly decided: RecordedRequest;
+  readonly decision: Redecision;
+  readonly effects: AuditEvent[];
+}
+
+/**
+ * Folds the log and, at the place of every request that is selected, decides again and compares decision, bindings
+ * and reason (SEMANTICS D6); then runs its action again with effects from the journal. Appends nothing, charges
+ * nothing, reaches nothing outside (R4).
+ *
+ * @throws StoreError `database_damaged` when the log is not one that this package wrote.
+ */
+export async function* replayLog(options: ReplayOptions): AsyncGenerator<StepReplay> {
+  const state = new State();
+  const pending = new Map<string, Pending>();
+  let before: AuditEvent | undefined;
+  for (const event of options.events) {
+    options.onEvent?.(event);
+    // A bundle holds what matters for its run; what it leaves out changed nothing that is asked here.
+    state.seq = event.seq - 1;
+    const request = recordedRequest(event, before);
+    if (request !== undefined) {
+      const requested = request.kind === "step" ? before : event;
+      if (requested !== undefined && request.kind !== "check" && options.selects(requested)) {
+        const decision = decideAsThen(request, state, options);
+        const one: Pending = { requested, decided: request, decision, effects: [] };
+        if (request.answer.allowed) pending.set(textMember(event, "request_id"), one);
+        else yield reportOf(one, undefined);
+      }
+    }
+    const requestId = event["request_id"];
+    const open = typeof requestId === "string" ? pending.get(requestId) : undefined;
+    if (open !== undefined) {
+      if (event.event.startsWith("effect_")) open.effects.push(event);
+      else if (isEnd(event)) {
+        pending.delete(requestId as string);
+        yield await replayed(open, event, options);
+      }
+    }
+    state.fold(event);
+    before = event;
+  }
+  for (const open of pending.values()) yield await replayed(open, undefined, options);
+}
+
+/** Whether anything of it was not as recorded. */
+export function isDiverged({ decision, execution }: StepReplay): boolean {
+  return decision.status === "diverged" || execution?.status === "diverged";
+}
+
+function decideAsThen(request: RecordedRequest, state: State, { read }: ReplayOptions): Redecision {
+  const params = request.paramsRef === undefined ? undefined : readRecorded(request.paramsRef, read);
+  if (params?.state === "forged") {
+    const message = "the record of its parameters is not what was committed to: its bytes were changed";
+    return { status: "diverged", divergence: { kind: "journal", message, recorded: null, replayed: null } };
+  }
+  const again = decideAgain(request, params?.state === "present" ? params.value : {}, state);
+  const recorded = answerShown(request.answer);
+  const replayed = answerShown(again);
+  if (JSON.stringify(recorded) === JSON.stringify(replayed)) return { status: "identical" };
+  // Without its parameters it cannot be told what a constraint on them would say.
+  if (params?.state === "unavailable") return { status: "unavailable", why: "its parameters were erased" };
+  const message = "it is decided otherwise by the policy of that moment";
+  return { status: "diverged", divergence: { kind: "decision", message, recorded, replayed } };
+}
+
+function answerShown(answer: RecordedRequest["answer"] | Decision): JsonValue {
+  return answer.allowed
+    ? { allowed: true, binding_ids: [...answer.bindingIds] }
+    : { allowed: false, reason: answer.reason };
+}
+
+async function replayed(
+  pending: Pending,
+  ended: AuditEvent | undefined,
+  parts: ReplayParts,
+): Promise<StepReplay> {
+  const { requested, effects } = pending;
+  const recorded: RecordedExecution = { requested, effects, ended };
+  return reportOf(pending, await replayExecution(recorded, parts));
+}
+
+function reportOf({ requested, decided, decision }: Pending, execution: Reexecution | undefined): StepReplay {
+  const { run_id: runId, attempt } = requested;
+  return Object.freeze({
+    seq: decided.decision.seq,
+    run_id: typeof runId === "string" ? runId : null,
+    step_id: decided.stepId,
+    attempt: typeof attempt === "number" ? attempt : 1,
+    agent_id: decided.agentId,
+    action: textMember(requested, "action"),
+    allowed: decided.answer.allowed,
+    decision,
+    execution,
+  });
+}
+
+function isEnd({ event }: AuditEvent): boolean {
+  return (
+    event === "step_execution_completed" ||
+    event === "capability_executed" ||
+    event === "step_outcome_unknown"
+  );
+}
