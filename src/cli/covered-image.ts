@@ -24,7 +24,7 @@ export async function withCoveredImage<T>(
   context: CommandContext,
   key: VerifierKey | undefined,
   sizeOf: (image: LogImage) => number,
-  body: (covered: CoveredImage) => T,
+  body: (covered: CoveredImage) => T | Promise<T>,
 ): Promise<T> {
   if (!isCovered(context, sizeOf))
     await withPipeline(context, { create: false }, (pipeline) => pipeline.checkpoint());
@@ -34,7 +34,7 @@ export async function withCoveredImage<T>(
     if (checkpoint === undefined) throw new TypeError("a checkpoint that was made is not there");
     const known: KnownKeys = { key, ownKey: publicKeyBeside(`${context.database}.key`) };
     const { keys } = logKeys(image, known);
-    return body({ image, keys, vkey: keys.keys.at(-1) ?? "", checkpoint });
+    return await body({ image, keys, vkey: keys.keys.at(-1) ?? "", checkpoint });
   } finally {
     image.close();
   }

@@ -2,12 +2,12 @@ import type { Command } from "commander";
 import { actor, commitment, notEmpty, verifierKeyText } from "./arguments.js";
 import type { CommandKit } from "./command.js";
 
-const key = [
+export const keyOption = [
   "--key <vkey>",
   "the verifier key that you know the log by: name+keyid+base64",
   verifierKeyText,
 ] as const;
-const unauthenticated = [
+export const unauthenticatedOption = [
   "--unauthenticated",
   "go on without a key: shows what is inside, proves nothing about whose it is",
 ] as const;
@@ -27,9 +27,9 @@ export function addProofCommands(audit: Command, kit: CommandKit): void {
       .command("verify")
       .description("verify every event, checkpoint and table; changes nothing")
       .option("--export <dir>", "verify an exported log instead of the database", notEmpty)
-      .option(...key)
+      .option(...keyOption)
       .option("--against <file>", "a checkpoint that was kept elsewhere", notEmpty)
-      .option(...unauthenticated),
+      .option(...unauthenticatedOption),
     () => import("./commands/audit-verify.js"),
   );
   kit.attach(
@@ -44,16 +44,25 @@ export function addProofCommands(audit: Command, kit: CommandKit): void {
       .command("check-proof")
       .description("verify a proof; needs no database")
       .argument("<file>", "what `synapse audit prove` printed")
-      .option(...key)
-      .option(...unauthenticated),
+      .option(...keyOption)
+      .option(...unauthenticatedOption),
     () => import("./commands/audit-check-proof.js"),
+  );
+  kit.attach(
+    audit
+      .command("check-bundle")
+      .description("verify a run's bundle; needs no database, runs nothing")
+      .argument("<file>", "what `synapse bundle` wrote")
+      .option(...keyOption)
+      .option(...unauthenticatedOption),
+    () => import("./commands/audit-check-bundle.js"),
   );
   kit.attach(
     audit
       .command("consistency")
       .description("verify that the log grew out of an older checkpoint by appending alone")
       .argument("<checkpoint>", "a file")
-      .option(...key),
+      .option(...keyOption),
     () => import("./commands/audit-consistency.js"),
   );
   kit.attach(

@@ -160,6 +160,7 @@ export type EvidenceCode =
   | "malformed_proof"
   | "malformed_tile"
   | "malformed_entry"
+  | "malformed_bundle"
   | "ambiguous_key"
   | "unknown_key"
   | "invalid_signature"

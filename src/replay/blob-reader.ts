@@ -1,7 +1,8 @@
 import { createHash } from "node:crypto";
+import { digestOf } from "../core/commitment.js";
 import { canonicalJson } from "../model/canonical.js";
 import type { JsonValue } from "../model/json.js";
-import { digestOf } from "../core/commitment.js";
+import { nestsWithin } from "../model/proof/entry.js";
 
 /** Salt and bytes behind a commitment; undefined when they were erased. */
 export type BlobReader = (
@@ -13,7 +14,7 @@ export type Recorded =
   | { readonly state: "present"; readonly value: JsonValue; readonly salt: Uint8Array }
   /** Erased, or never recorded: nothing can be said about it (R4). */
   | { readonly state: "unavailable" }
-  /** Bytes that are not what was committed to: somebody changed them. */
+  /** Bytes that are not what was committed to, or are no value that this package would have committed to. */
   | { readonly state: "forged" };
 
 const unavailable: Recorded = Object.freeze({ state: "unavailable" });
@@ -25,7 +26,8 @@ export function readRecorded(ref: JsonValue | undefined, read: BlobReader): Reco
   const blob = read(ref);
   if (blob === undefined) return unavailable;
   if (commitment(blob.salt, blob.bytes) !== ref) return forged;
-  return { state: "present", value: parse(blob.bytes), salt: blob.salt };
+  const value = parse(blob.bytes);
+  return value === undefined ? forged : { state: "present", value, salt: blob.salt };
 }
 
 /** Whether a value made now is the one that was committed to. */
@@ -44,7 +46,13 @@ function commitment(salt: Uint8Array, bytes: Uint8Array): string {
   return createHash("sha256").update(salt).update(bytes).digest("hex");
 }
 
-/** The bytes are those that were committed to, so they are JSON that this package wrote. */
-function parse(bytes: Uint8Array): JsonValue {
-  return JSON.parse(Buffer.from(bytes).toString("utf8")) as JsonValue;
+function parse(bytes: Uint8Array): JsonValue | undefined {
+  try {
+    const value = JSON.parse(Buffer.from(bytes).toString("utf8")) as JsonValue;
+    // Deeper than anything that is recorded here: it would exhaust the stack of whoever looks at it.
+    return nestsWithin(value, 128) ? value : undefined;
+  } catch {
+    // A log of somebody else's making may commit to anything; it is told as what it is, forged.
+    return undefined;
+  }
 }

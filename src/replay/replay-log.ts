@@ -1,4 +1,6 @@
 import { decideAgain, recordedRequest, type RecordedRequest } from "../core/recorded-request.js";
+import { failureOf } from "../core/settle.js";
+import { EvidenceError } from "../model/errors.js";
 import { type AuditEvent, textMember } from "../model/event.js";
 import type { Decision } from "../model/decide.js";
 import type { JsonValue } from "../model/json.js";
@@ -54,37 +56,34 @@ interface Pending {
  * and reason (SEMANTICS D6); then runs its action again with effects from the journal. Appends nothing, charges
  * nothing, reaches nothing outside (R4).
  *
- * @throws StoreError `database_damaged` when the log is not one that this package wrote.
+ * @throws EvidenceError `malformed_entry` when the log is not one that this package wrote.
  */
 export async function* replayLog(options: ReplayOptions): AsyncGenerator<StepReplay> {
   const state = new State();
   const pending = new Map<string, Pending>();
-  let before: AuditEvent | undefined;
+  let asked: AuditEvent | undefined;
   for (const event of options.events) {
     options.onEvent?.(event);
     // A bundle holds what matters for its run; what it leaves out changed nothing that is asked here.
     state.seq = event.seq - 1;
-    const request = recordedRequest(event, before);
-    if (request !== undefined) {
-      const requested = request.kind === "step" ? before : event;
-      if (requested !== undefined && request.kind !== "check" && options.selects(requested)) {
-        const decision = decideAsThen(request, state, options);
-        const one: Pending = { requested, decided: request, decision, effects: [] };
-        if (request.answer.allowed) pending.set(textMember(event, "request_id"), one);
-        else yield reportOf(one, undefined);
-      }
-    }
+    if (event.event === "step_execution_requested") asked = options.selects(event) ? event : undefined;
     const requestId = event["request_id"];
-    const open = typeof requestId === "string" ? pending.get(requestId) : undefined;
-    if (open !== undefined) {
-      if (event.event.startsWith("effect_")) open.effects.push(event);
-      else if (isEnd(event)) {
-        pending.delete(requestId as string);
+    if (typeof requestId === "string") {
+      const requested = event.event.startsWith("capability_") && options.selects(event) ? event : asked;
+      const decided = requested === undefined ? undefined : decidedBy(event, requested);
+      const open = pending.get(requestId);
+      if (requested !== undefined && decided !== undefined) {
+        const decision = decideAsThen(decided, state, options);
+        const one: Pending = { requested, decided, decision, effects: [] };
+        if (decided.answer.allowed) pending.set(requestId, one);
+        else yield reportOf(one, undefined);
+        asked = undefined;
+      } else if (open !== undefined && isEnd(event)) {
+        pending.delete(requestId);
         yield await replayed(open, event, options);
-      }
+      } else if (open !== undefined && event.event.startsWith("effect_")) open.effects.push(event);
     }
-    state.fold(event);
-    before = event;
+    fold(state, event);
   }
   for (const open of pending.values()) yield await replayed(open, undefined, options);
 }
@@ -92,6 +91,29 @@ export async function* replayLog(options: ReplayOptions): AsyncGenerator<StepRep
 /** Whether anything of it was not as recorded. */
 export function isDiverged({ decision, execution }: StepReplay): boolean {
   return decision.status === "diverged" || execution?.status === "diverged";
+}
+
+function decidedBy(event: AuditEvent, requested: AuditEvent): RecordedRequest | undefined {
+  try {
+    return recordedRequest(event, requested);
+  } catch (cause) {
+    throw unreadable(event, cause);
+  }
+}
+
+function fold(state: State, event: AuditEvent): void {
+  try {
+    state.fold(event);
+  } catch (cause) {
+    throw unreadable(event, cause);
+  }
+}
+
+/** Not a log that this package wrote, or one that was changed. */
+function unreadable({ seq }: AuditEvent, cause: unknown): EvidenceError {
+  const message = `event ${seq} cannot follow from what stands before it: ${failureOf(cause).message}`;
+  const hint = "`synapse audit verify` says what else is wrong with the log";
+  return new EvidenceError("malformed_entry", message, { seq, hint, cause });
 }
 
 function decideAsThen(request: RecordedRequest, state: State, { read }: ReplayOptions): Redecision {

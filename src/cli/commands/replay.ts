@@ -1,48 +1,93 @@
 import { allBuiltinActions } from "../../actions/index.js";
 import { createReplayHandles } from "../../actions/handles/index.js";
 import { ActionRegistry } from "../../core/action.js";
-import { findRun } from "../../replay/log-source.js";
-import { replayRun, type RunReplay, sourceOf } from "../../replay/replay-run.js";
+import { NotFoundError } from "../../model/errors.js";
+import type { VerifierKey } from "../../model/proof/verifier-key.js";
+import { findRun, type RecordedRun } from "../../replay/log-source.js";
+import { replayRun, type ReplaySource, type RunReplay, sourceOf } from "../../replay/replay-run.js";
 import { openImage } from "../../stores/sqlite/image.js";
+import { readKnownBundle } from "../bundle-file.js";
 import type { Execute } from "../command.js";
-import type { CommonOptions } from "../context.js";
+import type { CommandContext, CommonOptions } from "../context.js";
 import { exitCode } from "../exit-code.js";
 import { progressBar } from "../progress.js";
 import { ReplayView } from "../replay-view.js";
 
 interface ReplayOptions extends CommonOptions {
   readonly step?: string;
+  readonly fromBundle?: string;
+  readonly key?: VerifierKey;
+  readonly unauthenticated?: boolean;
 }
 
-/** `synapse replay`: opens the database to read it alone. */
+/** `synapse replay`: opens the database, or the bundle, to read it alone. */
 export const execute: Execute<ReplayOptions> = async (context, [runId], options) => {
-  const image = openImage(context.database);
-  const bar = progressBar(context.err, "reading the log");
-  let replay: RunReplay;
   try {
-    const run = findRun(image, runId);
-    const view = context.json ? undefined : new ReplayView(context);
-    view?.start(run);
-    replay = await replayRun(run, sourceOf(image, run), {
-      actions: new ActionRegistry(allBuiltinActions),
-      handlesIn: createReplayHandles,
-      step: options.step,
-      signal: context.signal,
-      onProgress: bar.report,
-      onStep: (step) => {
-        bar.end();
-        if (context.json) context.document(step);
-        else view?.step(step);
-      },
-    });
-    view?.end(replay);
+    const replay =
+      options.fromBundle === undefined
+        ? await replayStored(context, runId, options)
+        : await replayBundle(context, runId, options.fromBundle, options);
+    if (context.json) context.document({ run_id: replay.run_id, status: replay.status });
+    return replay.status === "identical" ? exitCode.done : exitCode.unverified;
   } catch (error) {
     if (context.signal.aborted) return exitCode.interrupted;
     throw error;
+  }
+};
+
+async function replayStored(
+  context: CommandContext,
+  runId: string | undefined,
+  options: ReplayOptions,
+): Promise<RunReplay> {
+  const image = openImage(context.database);
+  try {
+    const run = findRun(image, runId);
+    return await replay(context, run, sourceOf(image, run), options);
   } finally {
-    bar.end();
     image.close();
   }
-  if (context.json) context.document({ run_id: replay.run_id, status: replay.status });
-  return replay.status === "identical" ? exitCode.done : exitCode.unverified;
-};
+}
+
+async function replayBundle(
+  context: CommandContext,
+  runId: string | undefined,
+  file: string,
+  options: ReplayOptions,
+): Promise<RunReplay> {
+  const bundle = await readKnownBundle(context, file, options);
+  if (runId !== undefined && runId !== bundle.run.runId) {
+    throw new NotFoundError("run", runId, `the bundle is of run ${bundle.run.runId}`);
+  }
+  return replay(context, bundle.run, bundle, options);
+}
+
+async function replay(
+  context: CommandContext,
+  run: RecordedRun,
+  source: ReplaySource,
+  { step }: ReplayOptions,
+): Promise<RunReplay> {
+  const bar = progressBar(context.err, "reading the log");
+  const view = context.json ? undefined : new ReplayView(context);
+  view?.start(run);
+  try {
+    const result = await replayRun(run, source, {
+      // Handle-only actions and scripts: whatever a bundle says, nothing else is run.
+      actions: new ActionRegistry(allBuiltinActions),
+      handlesIn: createReplayHandles,
+      step,
+      signal: context.signal,
+      onProgress: bar.report,
+      onStep: (one) => {
+        bar.end();
+        if (context.json) context.document(one);
+        else view?.step(one);
+      },
+    });
+    view?.end(result);
+    return result;
+  } finally {
+    bar.end();
+  }
+}

@@ -48,7 +48,8 @@ function canonicalText(value: JsonValue): string {
   }
 }
 
-function nestsWithin(value: JsonValue, depth: number): boolean {
+/** Whether arrays and objects nest no deeper; looks no deeper itself. */
+export function nestsWithin(value: JsonValue, depth: number): boolean {
   if (typeof value !== "object" || value === null) return true;
   if (depth === 0) return false;
   return Object.values(value as JsonObject).every((member) => nestsWithin(member, depth - 1));

@@ -73,7 +73,19 @@ export function verifyProofDocumentWith(
   origin?: string,
 ): ProvenEvent {
   const proof = parseProofDocument(document);
-  const checkpoint = openCheckpoint(proof.checkpoint, verifiers, origin);
+  return provenEvent(hasher, proof, openCheckpoint(proof.checkpoint, verifiers, origin));
+}
+
+/**
+ * Verifies that an event stands at its place in the log of a checkpoint that was verified before.
+ *
+ * @throws EvidenceError `malformed_proof`, `malformed_entry`, `wrong_order`, and what `verifyInclusion` throws.
+ */
+export function provenEvent(
+  hasher: TreeHasher,
+  proof: Pick<ProofDocument, "event" | "index" | "inclusion">,
+  checkpoint: Checkpoint,
+): ProvenEvent {
   const bytes = entryBytes(proof.event);
   const event = parseEntry(bytes);
   verifyInclusionWith(hasher, {

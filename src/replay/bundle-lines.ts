@@ -1,0 +1,60 @@
+import { createReadStream } from "node:fs";
+import { SynapseError } from "../model/errors.js";
+import { isJsonObject, type JsonObject, type JsonValue } from "../model/json.js";
+import { type BundleLimits, bundleLimits, malformedBundle } from "./bundle-format.js";
+
+const newline = 0x0a;
+
+/**
+ * The documents of a bundle's lines. Never holds more than one line of the file, and no more than the limits say,
+ * whatever is in it.
+ *
+ * @throws SynapseError `unreadable_file`; EvidenceError `malformed_bundle`.
+ */
+export async function* readBundleLines(
+  path: string,
+  limits: BundleLimits = bundleLimits,
+): AsyncGenerator<JsonObject> {
+  let pieces: Buffer[] = [];
+  let pending = 0;
+  let total = 0;
+  for await (const chunk of chunksOf(path)) {
+    total += chunk.length;
+    if (total > limits.bytesMax) throw malformedBundle(`it has more than ${limits.bytesMax} bytes`);
+    let start = 0;
+    for (let end = chunk.indexOf(newline); end >= 0; end = chunk.indexOf(newline, start)) {
+      pieces.push(chunk.subarray(start, end));
+      yield parseLine(Buffer.concat(pieces));
+      pieces = [];
+      pending = 0;
+      start = end + 1;
+    }
+    pieces.push(chunk.subarray(start));
+    pending += chunk.length - start;
+    if (pending > limits.lineBytesMax)
+      throw malformedBundle(`one of its lines has more than ${limits.lineBytesMax} bytes`);
+  }
+  if (pending > 0) throw malformedBundle("its last line does not end: the file was cut");
+}
+
+async function* chunksOf(path: string): AsyncGenerator<Buffer> {
+  try {
+    for await (const chunk of createReadStream(path, { highWaterMark: 1024 * 1024 })) yield chunk as Buffer;
+  } catch (cause) {
+    const { code, message } = cause as NodeJS.ErrnoException;
+    const why = code === "ENOENT" ? "there is no such file" : message;
+    throw new SynapseError("unreadable_file", `the bundle \`${path}\` cannot be read: ${why}`, { cause });
+  }
+}
+
+function parseLine(bytes: Buffer): JsonObject {
+  let value: JsonValue;
+  try {
+    const text = new TextDecoder("utf-8", { fatal: true, ignoreBOM: true }).decode(bytes);
+    value = JSON.parse(text) as JsonValue;
+  } catch (cause) {
+    throw malformedBundle("one of its lines is not JSON in UTF-8", cause);
+  }
+  if (!isJsonObject(value)) throw malformedBundle("one of its lines is not an object");
+  return value;
+}
