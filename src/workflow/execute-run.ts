@@ -55,51 +55,76 @@ export async function executeRun(execution: Execution): Promise<RunSummary> {
     workingFolder: pipeline.workingFolder,
   };
   const ends = new Map<string, StepEnd>();
-  let stoppedBy: RunStatus | undefined;
-  const ended = (step: StepDefinition, end: StepEnd): void => {
-    ends.set(step.id, end);
-    options.onStep?.(progressOf(step, end));
-    stoppedBy ??= stopOf(step, end);
-  };
-  for (const step of definition.steps) {
-    const known = before.get(step.id);
-    if (known !== undefined && "end" in known) ended(step, known.end);
+  for (const { id } of definition.steps) {
+    const known = before.get(id);
+    if (known !== undefined && "end" in known) ends.set(id, known.end);
   }
-
-  const left = definition.steps.filter((step) => !ends.has(step.id));
   const scheduler = new Scheduler(
-    left,
+    inOrder(definition),
     concurrency,
     async (step) => {
       const known = before.get(step.id);
       const first = known !== undefined && "nextAttempt" in known ? known.nextAttempt : 1;
       ended(step, await runStep(step, pipeline, facts, scopeOf(inputs, ends, facts), signal, first));
-      if (stoppedBy !== undefined) scheduler.stop();
     },
     ends.keys(),
   );
-  if (stoppedBy !== undefined) scheduler.stop();
+  const ended = (step: StepDefinition, end: StepEnd): void => {
+    ends.set(step.id, end);
+    options.onStep?.(progressOf(step, end));
+    if (stopOf(step, end) !== undefined) scheduler.stopAfter(step.id);
+  };
+  for (const step of definition.steps) {
+    const known = ends.get(step.id);
+    if (known !== undefined) ended(step, known);
+  }
   const onAbort = () => scheduler.stop();
   signal?.addEventListener("abort", onAbort, { once: true });
   if (signal?.aborted === true) onAbort();
   const unstarted = await scheduler.run().finally(() => signal?.removeEventListener("abort", onAbort));
 
   const cancelled = signal?.aborted === true;
+  const stoppedBy = firstStop(inOrder(definition), ends);
   for (const step of unstarted) ends.set(step.id, notStarted(cancelled ? "cancelled" : "skipped"));
   const status: RunStatus = cancelled ? "cancelled" : (stoppedBy ?? "completed");
   const steps = definition.steps.map((step) => reportOf(step, ends.get(step.id) ?? notStarted("skipped")));
-  // Covers what happened, no generated ids (SEMANTICS R2).
-  const result_digest = digestOf(
-    steps.map(({ step_id, status: ended, reason, output_digest }) => ({
-      step_id,
-      status: ended,
-      reason,
-      output_digest,
-    })),
-  );
+  const result_digest = resultDigest(steps, (id) => cancelled || scheduler.reaches(id));
   const summary: RunSummary = Object.freeze({ run_id: log.runId, status, steps, result_digest });
   await log.end(summary);
   return summary;
+}
+
+/** Each step behind those that it needs. */
+function inOrder({ order, steps }: WorkflowDefinition): readonly StepDefinition[] {
+  const byId = new Map(steps.map((step) => [step.id, step]));
+  return order.map((id) => byId.get(id) as StepDefinition);
+}
+
+/** What stopped the run: of several that would have, the one that one step at a time would have come to first. */
+function firstStop(
+  steps: readonly StepDefinition[],
+  ends: ReadonlyMap<string, StepEnd>,
+): RunStatus | undefined {
+  for (const step of steps) {
+    const end = ends.get(step.id);
+    const stop = end === undefined ? undefined : stopOf(step, end);
+    if (stop !== undefined) return stop;
+  }
+  return undefined;
+}
+
+/**
+ * Covers what happened, no generated ids (SEMANTICS R2), up to the step that stopped the run: what ran beside that by
+ * chance of timing stands in the report and not in the digest.
+ */
+function resultDigest(steps: readonly StepReport[], counts: (id: string) => boolean): string {
+  return digestOf(
+    steps.map(({ step_id, status, reason, output_digest }) =>
+      counts(step_id)
+        ? { step_id, status, reason, output_digest }
+        : { step_id, status: "skipped", reason: null, output_digest: null },
+    ),
+  );
 }
 
 /** One step from its condition to its end; whatever goes wrong is an end, never a rejection. */
