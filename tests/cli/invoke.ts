@@ -3,6 +3,7 @@ import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { Writable } from "node:stream";
 import { expect, onTestFinished } from "vitest";
+import { expectSameAgain } from "../replay/replay-database.js";
 import { runCli } from "../../src/cli/run-cli.js";
 
 /** A stream that keeps what it is given; `isTTY` as a terminal has it. */
@@ -62,7 +63,11 @@ export function document(outcome: Pick<Outcome, "stdout">): Document {
 /** A folder of this test, gone when it ends. Its path is real, as recorded paths are. */
 export function folder(files: { readonly [name: string]: string } = {}): string {
   const path = realpathSync(mkdtempSync(join(tmpdir(), "synapse-cli-")));
-  onTestFinished(() => rmSync(path, { recursive: true, force: true }));
+  onTestFinished(async () => {
+    // Record, replay, compare: whatever a test had the command line run.
+    await expectSameAgain(join(path, ".synapse/synapse.db"), path);
+    rmSync(path, { recursive: true, force: true });
+  });
   for (const [name, text] of Object.entries(files)) writeFileSync(join(path, name), text);
   return path;
 }

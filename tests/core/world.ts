@@ -14,6 +14,8 @@ import {
   SecureExecutionContext,
 } from "../../src/index.js";
 
+import { expectSameAgain } from "../replay/replay-database.js";
+
 /** A pipeline on a real database file, beside a folder that its agents may be given. */
 export interface World {
   readonly pipeline: Pipeline;
@@ -72,6 +74,8 @@ export async function openWorld(options: Partial<PipelineOptions> = {}): Promise
     committed: () => committedEvents(database),
     async close() {
       await pipeline.close();
+      // Record, replay, compare: whatever a test had a pipeline do.
+      await expectSameAgain(database, folder, options.actions);
       rmSync(root, { recursive: true, force: true });
     },
   };
