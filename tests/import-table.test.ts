@@ -28,7 +28,7 @@ const table: { readonly [room: string]: { readonly rooms: string[]; readonly lib
     policy: { rooms: ["core", "model"], libraries: "any" },
     audit: { rooms: ["core", "model"], libraries: "any" },
     workflow: { rooms: ["core", "model", "policy (types only)"], libraries: "any" },
-    replay: { rooms: ["audit", "core", "model"], libraries: "any" },
+    replay: { rooms: ["audit", "core", "model", "workflow"], libraries: "any" },
     // Loads no Node module at all (tests/proof/portable.test.ts).
     verify: { rooms: ["model"], libraries: [] },
     "verify.ts": { rooms: ["model", "verify"], libraries: [] },

@@ -1,4 +1,4 @@
-import type { Command } from "commander";
+import { type Command, Option } from "commander";
 import { notEmpty } from "./arguments.js";
 import type { CommandKit } from "./command.js";
 import { keyOption, unauthenticatedOption } from "./syntax-audit.js";
@@ -12,6 +12,12 @@ export function addReplayCommands(program: Command, kit: CommandKit): void {
       .description("decide and run a run's steps again from the record; exit code 4 when anything differs")
       .argument("[run]", "the run's id; default the newest run")
       .option("--step <step>", "only this step", notEmpty)
+      .addOption(
+        new Option("--live", "do it over for real, as a new run, and tell which answers changed").conflicts([
+          "fromBundle",
+          "step",
+        ]),
+      )
       .option("--from-bundle <file>", "replay a bundle; needs no database", notEmpty)
       .option(...keyOption)
       .option(...unauthenticatedOption),

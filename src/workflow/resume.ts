@@ -104,16 +104,12 @@ function assertInterrupted(ledger: Ledger, run: StoredRun | undefined): void {
   throw new ResumeError("run_is_running", run_id, message, "wait for it, or stop it");
 }
 
-function checkFolder(runId: string, started: AuditEvent, workingFolder: string): void {
+/** @throws ResumeError `other_folder`: its relative paths would mean other files. */
+export function checkFolder(runId: string, started: AuditEvent, workingFolder: string): void {
   const recorded = started["working_folder"];
   if (typeof recorded !== "string" || recorded === workingFolder) return;
   const message = `run \`${runId}\` was started in the folder \`${recorded}\``;
-  throw new ResumeError(
-    "other_folder",
-    runId,
-    message,
-    "resume it from there: its relative paths count from it",
-  );
+  throw new ResumeError("other_folder", runId, message, "go there first: its relative paths count from it");
 }
 
 function readBlob({ driver }: Ledger, ref: JsonValue | undefined): JsonValue | undefined {

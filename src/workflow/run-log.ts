@@ -29,6 +29,8 @@ export class RunLog {
       readonly inputs: JsonObject;
       readonly seed: number | string;
       readonly workingFolder: string;
+      /** The run that this one does over. */
+      readonly replays?: string | undefined;
     },
   ): Promise<RunLog> {
     const ledger = ledgerOf(audit);
@@ -49,6 +51,7 @@ export class RunLog {
         steps: run.definition.steps.length,
         working_folder: run.workingFolder,
         writer: tx.writer,
+        ...(run.replays === undefined ? {} : { replays: run.replays }),
       });
       return id;
     });

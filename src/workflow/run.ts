@@ -23,6 +23,8 @@ export interface RunOptions extends ExecutionOptions {
   readonly inputs: JsonObject;
   /** Default the definition's, else 0. */
   readonly seed?: number | string | undefined;
+  /** The run that this one does over, for the record. */
+  readonly replays?: string | undefined;
 }
 
 /**
@@ -39,6 +41,12 @@ export async function runWorkflow(options: RunOptions): Promise<RunSummary> {
   checkRetries(definition, pipeline.actions);
   const seed = options.seed ?? definition.seed ?? 0;
   const { workingFolder } = pipeline;
-  const log = await RunLog.start(pipeline.audit, { definition, inputs, seed, workingFolder });
+  const log = await RunLog.start(pipeline.audit, {
+    definition,
+    inputs,
+    seed,
+    workingFolder,
+    replays: options.replays,
+  });
   return executeRun({ pipeline, log, definition, inputs, seed, before: new Map(), options });
 }

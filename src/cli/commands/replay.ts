@@ -6,6 +6,7 @@ import type { VerifierKey } from "../../model/proof/verifier-key.js";
 import { findRun, type RecordedRun } from "../../replay/log-source.js";
 import { replayRun, type ReplaySource, type RunReplay, sourceOf } from "../../replay/replay-run.js";
 import { openImage } from "../../stores/sqlite/image.js";
+import { executeLive } from "../replay-live.js";
 import { readKnownBundle } from "../bundle-file.js";
 import type { Execute } from "../command.js";
 import type { CommandContext, CommonOptions } from "../context.js";
@@ -18,10 +19,12 @@ interface ReplayOptions extends CommonOptions {
   readonly fromBundle?: string;
   readonly key?: VerifierKey;
   readonly unauthenticated?: boolean;
+  readonly live?: boolean;
 }
 
-/** `synapse replay`: opens the database, or the bundle, to read it alone. */
+/** `synapse replay`: opens the database, or the bundle, to read it alone; `--live` is a new run of its own. */
 export const execute: Execute<ReplayOptions> = async (context, [runId], options) => {
+  if (options.live === true) return executeLive(context, runId);
   try {
     const replay =
       options.fromBundle === undefined

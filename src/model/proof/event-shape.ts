@@ -141,6 +141,7 @@ const shapes: Readonly<Record<CoreEventType, Shape>> = {
     writer: optional(name),
     working_folder: optional(text),
     resumes: optional(flag),
+    replays: optional(name),
   },
   run_completed: runEnd,
   run_cancelled: runEnd,
