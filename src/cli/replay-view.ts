@@ -1,3 +1,4 @@
+import { textMember } from "../model/event.js";
 import type { JsonValue } from "../model/json.js";
 import type { Divergence } from "../replay/divergence.js";
 import type { RecordedRun } from "../replay/log-source.js";
@@ -19,7 +20,7 @@ export class ReplayView {
 
   start({ runId, started }: RecordedRun): void {
     this.#facts([
-      ["replay", String(started["workflow_id"])],
+      ["replay", textMember(started, "workflow_id")],
       ["run", runId],
     ]);
     this.#context.out.line();

@@ -97,6 +97,8 @@ describe("the log of a pipeline that did everything", () => {
       const commitments = [
         "output_commitment",
         "late_output_commitment",
+        "request_commitment",
+        "answer_commitment",
         "contract_id",
         "parent_id",
         "abandoned",
