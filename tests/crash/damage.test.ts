@@ -8,6 +8,7 @@ import { afterEach, beforeEach, describe, expect, it } from "vitest";
 import { createPipeline } from "../../src/index.js";
 import { adminLane } from "../../src/core/lanes.js";
 import { AuditUnavailableError } from "../../src/model/errors.js";
+import { schemaVersion } from "../../src/stores/sqlite/database.js";
 import { listRuns, showRun } from "../../src/workflow/show.js";
 import { refusal } from "../actions/fixtures/http-refusal.js";
 import { job, openWorld, type World } from "../core/world.js";
@@ -155,7 +156,7 @@ describe("a database of an older schema version", () => {
     await pipeline.close();
     expectSoundLog(folder, "");
     const db = new Database(database, { readonly: true });
-    expect(db.pragma("user_version", { simple: true })).toBe(2);
+    expect(db.pragma("user_version", { simple: true })).toBe(schemaVersion);
     db.close();
   });
 
