@@ -49,7 +49,10 @@ export class CheckpointCheck {
       throw new EvidenceError(
         "unknown_key",
         `event ${missing} rotates the key, and no checkpoint signed by both keys ends with it`,
-        { seq: missing, hint: "`synapse audit checkpoint` finishes a rotation that was interrupted" },
+        {
+          seq: missing,
+          hint: "`pipeline.rotateSigner` with the same two signers finishes a rotation that was interrupted",
+        },
       );
     }
     if (this.count > 0 && !this.#vouched) {

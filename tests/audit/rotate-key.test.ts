@@ -3,7 +3,15 @@ import { copyFileSync, readFileSync, statSync, writeFileSync } from "node:fs";
 import { join } from "node:path";
 import Database from "better-sqlite3";
 import { describe, expect, test } from "vitest";
+import { nodeCrypto } from "../../src/core/node-crypto.js";
+import { keyOf } from "../../src/core/signer-rotation.js";
+import { fileSigner } from "../../src/core/signing-key.js";
+import { nodeTreeHasher } from "../../src/core/tree-hasher.js";
 import { createPipeline } from "../../src/index.js";
+import { printCheckpoint } from "../../src/model/proof/checkpoint.js";
+import { treeRoot } from "../../src/model/proof/compact-range.js";
+import { noteMessage } from "../../src/model/proof/note.js";
+import { signedNote } from "../../src/model/proof/verifier-key.js";
 import { parseCheckpoint, verifyCheckpoint } from "../../src/verify.js";
 import { document, expectRefusal, folder, synapse } from "../cli/invoke.js";
 import { verdictOf } from "./fixtures/logs.js";
@@ -63,10 +71,22 @@ describe("synapse audit rotate-key", () => {
     const { cwd, old } = await rotated();
     copyFileSync(join(cwd, "stolen"), join(cwd, "log.db.key"));
     await note(cwd, "b");
+    expectRefusal(await run(cwd, "audit", "checkpoint"), 2, "key_not_in_force");
+    expectRefusal(await rotate(cwd), 2, "key_not_in_force");
+    expect((await verify(cwd, "--key", old)).code).toBe(0);
+    // Whoever has the old key can sign all the same, and is found out.
+    const db = new Database(join(cwd, "log.db"));
+    const { size } = db.prepare("SELECT size FROM tree_head").get() as { size: number };
+    const leaves = db.prepare("SELECT leaf FROM events ORDER BY seq").pluck().all() as Uint8Array[];
+    const stolen = fileSigner(join(cwd, "stolen"), old.slice(0, old.indexOf("+")));
+    const root = treeRoot(nodeTreeHasher, leaves);
+    const text = printCheckpoint({ origin: stolen.keyName, size, root, extensions: [] });
+    const forged = signedNote(nodeCrypto, text, keyOf(stolen), stolen.signNow(noteMessage(text)));
+    db.prepare("INSERT INTO checkpoints VALUES (?, ?)").run(size, forged);
+    db.close();
     const outcome = await verify(cwd, "--key", old);
     expect(outcome.code).toBe(4);
     expect(verdictOf(outcome).problems[0]).toMatchObject({ code: "unknown_key" });
-    expectRefusal(await rotate(cwd), 2, "key_not_in_force");
   });
 
   test("without its checkpoint by both keys, the rotation is a finding", async () => {
