@@ -3,7 +3,7 @@ import { EvidenceError } from "../model/errors.js";
 import type { Checkpoint } from "../model/proof/checkpoint.js";
 import { equalBytes } from "../model/proof/hash.js";
 import { printVerifierKey, type VerifierKey } from "../model/proof/verifier-key.js";
-import type { KeySchedule } from "./key-schedule.js";
+import type { KeySchedule } from "../model/proof/key-schedule.js";
 
 /**
  * Compares the signed checkpoints, smallest first, with the tree as it grows over the events. Since each must be

@@ -19,7 +19,7 @@ import { equalBytes } from "../model/proof/hash.js";
 import type { NodeReader } from "../model/proof/subtree.js";
 import { printTile, type Tile, tileHeight, tilePath, tilesOf, tileWidth } from "../model/proof/tile.js";
 import { imageNodes, rootAt } from "./image-nodes.js";
-import type { KeySchedule } from "./key-schedule.js";
+import type { KeySchedule } from "../model/proof/key-schedule.js";
 
 export interface Exported {
   /** Events that the folder holds now. */

@@ -14,7 +14,7 @@ import { proveInclusion, verifyInclusionWith } from "../model/proof/inclusion.js
 import { parseNote } from "../model/proof/note.js";
 import { proofDocument, type ProofDocument } from "../model/proof/proof-document.js";
 import { imageNodes } from "./image-nodes.js";
-import type { KeySchedule } from "./key-schedule.js";
+import type { KeySchedule } from "../model/proof/key-schedule.js";
 
 /** An event by its id or its number; undefined when the log has none. */
 export function findEvent(image: LogImage, idOrSeq: string): EventRow | undefined {

@@ -5,7 +5,7 @@ import type { Checkpoint } from "../model/proof/checkpoint.js";
 import { equalBytes } from "../model/proof/hash.js";
 import { CheckpointCheck } from "./checkpoint-check.js";
 import { EventCheck } from "./event-check.js";
-import type { KeySchedule } from "./key-schedule.js";
+import type { KeySchedule } from "../model/proof/key-schedule.js";
 import { type KnownKeys, logKeys } from "./log-keys.js";
 import { type Problem, problem, problemOf } from "./problem.js";
 import { projectionProblems } from "./projection-check.js";

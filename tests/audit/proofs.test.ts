@@ -48,7 +48,8 @@ describe("synapse audit prove and check-proof", () => {
     const vkey = await keyOf(log);
     for (const seq of [1, 5, 100]) {
       const proof = await log.run("audit", "prove", String(seq));
-      expect(proof).toMatchObject({ code: 0, stderr: "" });
+      expect(proof).toMatchObject({ code: 0, stderr: expect.stringContaining(vkey) as string });
+      expect(proof.stderr).toMatch(/^note: checked with the key of this machine, [^\n]*\n$/);
       const { event } = JSON.parse(proof.stdout) as ProofDocument;
       expect((await log.run("audit", "prove", event["id"] as string)).stdout).toBe(proof.stdout);
       const cwd = emptyFolder({ "proof.json": proof.stdout });
@@ -154,7 +155,15 @@ describe("synapse audit consistency", () => {
     expect(outcome.code).toBe(0);
     const { size } = parseCheckpoint(note).checkpoint;
     expect(document(outcome)).toMatchObject({ ok: true, old_size: size, new_size: size + 2 });
-    expect((await log.run("audit", "consistency", "old")).stdout).toMatch(/by appending alone/);
+    expect(outcome.stderr).toBe("");
+    expect(document(outcome)).toMatchObject({ key: vkey, own_key: false });
+    const own = await log.run("audit", "consistency", "old");
+    expect(own.stdout).toMatch(/by appending alone/);
+    expect(own.stderr).toContain(`note: checked with the key of this machine, ${vkey}`);
+    expect(document(await log.run("audit", "consistency", "old", "--json"))).toMatchObject({
+      key: vkey,
+      own_key: true,
+    });
   });
 
   test("a checkpoint of more than there is, of another history, or by another key: exit 4", async () => {

@@ -67,6 +67,40 @@ describe("synapse audit rotate-key", () => {
     expect((await verify(cwd, "--export", "out", "--key", last)).code).toBe(0);
   });
 
+  test("an export is compared with a checkpoint that a replaced key signed, and shows one that was forged", async () => {
+    const { cwd, old, fresh } = await rotated();
+    await note(cwd, "b");
+    const last = document(await rotate(cwd))["new_vkey"] as string;
+    await note(cwd, "c");
+    await run(cwd, "audit", "export", "out");
+    const against = (file: string, vkey: string) =>
+      verify(cwd, "--export", "out", "--key", vkey, "--against", file);
+    expect(verdictOf(await against("kept", last))).toMatchObject({ ok: true, checkpoints: 2 });
+    const stolen = fileSigner(join(cwd, "stolen"), old.slice(0, old.indexOf("+")));
+    const sign = (size: number, root: Uint8Array, signer = stolen) => {
+      const text = printCheckpoint({ origin: signer.keyName, size, root, extensions: [] });
+      return signedNote(nodeCrypto, text, keyOf(signer), signer.signNow(noteMessage(text)));
+    };
+    const { size, root } = parseCheckpoint(readFileSync(join(cwd, "kept"))).checkpoint;
+    const forgeries: readonly (readonly [string, string])[] = [
+      [sign(size, new Uint8Array(32)), "root_mismatch"],
+      // By the old key, of a size at which it was not in force any more.
+      [sign(4, root), "unknown_key"],
+      [sign(99, root), "unknown_key"],
+      [sign(size, root, fileSigner(join(cwd, "stranger"), stolen.keyName)), "unknown_key"],
+    ];
+    for (const [forged, code] of forgeries) {
+      writeFileSync(join(cwd, "forged"), forged);
+      const outcome = await against("forged", last);
+      expect(outcome.code).toBe(4);
+      expect(verdictOf(outcome).problems).toMatchObject([{ code }]);
+    }
+    // With a key that was replaced the export itself cannot be opened: it says which one signed it.
+    const replaced = await run(cwd, "audit", "verify", "--export", "out", "--key", fresh);
+    expect(replaced.code).toBe(4);
+    expect(replaced.stderr).toMatch(/^error\[unknown_key\].*\nhint: it carries signatures by/m);
+  });
+
   test("the old key signs nothing after it", async () => {
     const { cwd, old } = await rotated();
     copyFileSync(join(cwd, "stolen"), join(cwd, "log.db.key"));
