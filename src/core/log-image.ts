@@ -53,7 +53,8 @@ export interface LogImage {
   checkpointAfter(size: number): CheckpointRow | undefined;
   newestCheckpoint(): CheckpointRow | undefined;
   authority(): Iterable<AuthorityRow>;
-  rateTimes(id: string): readonly number[];
+  /** The uses in a rate window, in order: their numbers, and their times in ms. */
+  rateUses(id: string): readonly { readonly n: number; readonly at: number }[];
   /** Ids that have a rate window in the tables. */
   rated(): readonly string[];
   suspended(): readonly string[];

@@ -60,7 +60,7 @@ function imageOf(db: Connection): LogImage {
   const blob = guarded(() => db.prepare("SELECT 1 FROM blobs WHERE ref = ?"));
   const node = guarded(() => db.prepare("SELECT hash FROM tree_nodes WHERE level = ? AND idx = ?").pluck());
   return {
-    damage: () => [...integrityFaults(db), ...schemaFaults(db)],
+    damage: () => [...integrityFaults(db), ...schemaFaults(db), ...metaFaults(db)],
     logId: () => get<{ value: string }>("SELECT value FROM meta WHERE key = 'log_id'")?.value ?? "",
     eventCount: () => count("events"),
     events: (after, limit) => guarded(() => page.all(after, limit) as EventRow[]).map(known),
@@ -87,8 +87,7 @@ function imageOf(db: Connection): LogImage {
         "SELECT size, CAST(note AS TEXT) AS note FROM checkpoints ORDER BY size DESC LIMIT 1",
       ),
     authority: () => rows<AuthorityRow>(db, "SELECT * FROM authority ORDER BY created_seq"),
-    rateTimes: (id) =>
-      all<{ at: number }>("SELECT at FROM rate_uses WHERE id = ? ORDER BY n", id).map(({ at }) => at),
+    rateUses: (id) => all("SELECT n, at FROM rate_uses WHERE id = ? ORDER BY n", id),
     rated: () => all<{ id: string }>("SELECT DISTINCT id FROM rate_uses ORDER BY id").map(({ id }) => id),
     suspended: () =>
       all<{ agent_id: string }>("SELECT agent_id FROM suspended ORDER BY agent_id").map(
@@ -138,6 +137,14 @@ function schemaFaults(db: Connection): string[] {
   } finally {
     fresh.close();
   }
+}
+
+/** One row, made with the log: what else there is, is not ours. */
+function metaFaults(db: Connection): string[] {
+  const keys = guarded(
+    () => db.prepare("SELECT key FROM meta WHERE key IS NOT 'log_id'").pluck().all() as unknown[],
+  );
+  return keys.map((key) => `the row \`${String(key)}\` of \`meta\` is not ours`);
 }
 
 function* rows<T>(db: Connection, sql: string): Iterable<T> {
