@@ -50,7 +50,7 @@ function assertLogId(image: LogImage, keys: KeySchedule): void {
 }
 
 function rotations(image: LogImage): AuditEvent[] {
-  return image.eventsOfType("key_rotated").flatMap(({ seq, doc }) => {
+  return image.keyRotations().flatMap(({ seq, doc }) => {
     const event = doc === undefined ? undefined : entryIn(doc);
     return event?.event === "key_rotated" ? [{ ...event, seq }] : [];
   });

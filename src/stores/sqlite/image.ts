@@ -64,11 +64,9 @@ function imageOf(db: Connection): LogImage {
     logId: () => get<{ value: string }>("SELECT value FROM meta WHERE key = 'log_id'")?.value ?? "",
     eventCount: () => count("events"),
     events: (after, limit) => guarded(() => page.all(after, limit) as EventRow[]).map(known),
-    eventsOfType: (type) =>
-      // By text: computing the column would fail on a document that is no JSON any more.
+    keyRotations: () =>
       all<EventRow>(
-        `SELECT ${eventColumns} FROM events WHERE instr(doc, ?) > 0 ORDER BY seq`,
-        `"event":"${type}"`,
+        `SELECT ${eventColumns} FROM events INDEXED BY key_rotations WHERE event = 'key_rotated' ORDER BY seq`,
       ).map(known),
     eventById: (id) => {
       const row = get<EventRow>(`SELECT ${eventColumns} FROM events WHERE json_extract(doc, '$.id') = ?`, id);
