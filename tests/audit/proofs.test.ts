@@ -1,4 +1,5 @@
 /** Proofs that leave the machine: what they prove to whom, and what is refused. */
+import { spawnSync } from "node:child_process";
 import { existsSync, mkdirSync, readdirSync, readFileSync, rmSync, statSync, writeFileSync } from "node:fs";
 import { join } from "node:path";
 import Database from "better-sqlite3";
@@ -65,7 +66,7 @@ describe("synapse audit prove and check-proof", () => {
     const db = new Database(log.database, { readonly: true });
     const find = "EXPLAIN QUERY PLAN SELECT seq FROM events WHERE json_extract(doc, '$.id') = ?";
     expect(db.prepare(find).get("x")).toMatchObject({
-      detail: expect.stringMatching(/^SEARCH .*events_by_id/),
+      detail: expect.stringMatching(/^SEARCH .*events_by_id/) as string,
     });
     db.close();
     const { doc } = log.get<{ doc: string }>("SELECT doc FROM events WHERE seq = 5");
@@ -231,9 +232,12 @@ describe("synapse audit export", () => {
     const again = document(await log.run("audit", "export", "out", "--json"));
     expect(full.map((name) => statSync(name).ino)).toEqual(inodes);
     rmSync(join(out, "checkpoint"));
-    writeFileSync(join(out, "tile/0/000.tmp-1"), "torn");
+    const { pid } = spawnSync(process.execPath, ["--version"]);
+    const [ofDead, ofLiving] = [pid, process.pid].map((each) => join(out, `tile/0/000.tmp-${each}`));
+    for (const remains of [ofDead, ofLiving]) writeFileSync(remains as string, "torn");
     expect((await log.run("audit", "export", "out")).code).toBe(0);
     expect(full.map((name) => statSync(name).ino)).toEqual(inodes);
+    expect([ofDead, ofLiving].map((remains) => existsSync(remains as string))).toEqual([false, true]);
     const verdict = verdictOf(await log.verify("--export", "out", "--key", vkey));
     expect(verdict).toMatchObject({ ok: true, events: again["size"] });
   });

@@ -139,9 +139,7 @@ function schemaFaults(db: Connection): string[] {
 
 /** One row, made with the log: what else there is, is not ours. */
 function metaFaults(db: Connection): string[] {
-  const keys = guarded(
-    () => db.prepare("SELECT key FROM meta WHERE key IS NOT 'log_id'").pluck().all() as unknown[],
-  );
+  const keys = guarded(() => db.prepare("SELECT key FROM meta WHERE key IS NOT 'log_id'").pluck().all());
   return keys.map((key) => `the row \`${String(key)}\` of \`meta\` is not ours`);
 }
 
