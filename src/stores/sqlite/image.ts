@@ -42,7 +42,12 @@ function assertOurs(db: Connection, path: string): void {
     throw new StoreError(
       "database_damaged",
       `\`${path}\` says that it has schema version ${String(version)}; this program knows ${schemaVersion}`,
-      { hint: "when a newer synapse wrote it, verify it with that one" },
+      {
+        hint:
+          Number(version) > schemaVersion
+            ? "when a newer synapse wrote it, verify it with that one"
+            : "when an older synapse wrote it, any command that opens the log, like `synapse audit key`, brings it up to date",
+      },
     );
   }
 }
@@ -119,7 +124,7 @@ function schemaFaults(db: Connection): string[] {
     const list =
       "SELECT type, name, tbl_name, coalesce(sql, '') AS sql FROM sqlite_schema ORDER BY type, name";
     type Row = { type: string; name: string; tbl_name: string; sql: string };
-    const text = (row: Row) => JSON.stringify([row.type, row.name, row.tbl_name, row.sql]);
+    const text = (row: Row) => JSON.stringify([row.type, row.name, row.tbl_name, unspaced(row.sql)]);
     const expected = fresh.prepare(list).all() as Row[];
     const found = guarded(() => db.prepare(list).all() as Row[]);
     const known = new Set(expected.map(text));
@@ -135,6 +140,11 @@ function schemaFaults(db: Connection): string[] {
   } finally {
     fresh.close();
   }
+}
+
+/** SQLite writes a column that a migration added behind the line break where the table's text ended. */
+function unspaced(sql: string): string {
+  return sql.replace(/\s+/g, " ").replace(/ ?([(),]) ?/g, "$1");
 }
 
 /** One row, made with the log: what else there is, is not ours. */
