@@ -5,8 +5,7 @@ import { listRuns } from "../workflow/show.js";
 import { type CommandContext, withPipeline } from "./context.js";
 import { exitCode } from "./exit-code.js";
 import { jsonLine, printable } from "./printable.js";
-import { runExitCode } from "./run-exit-code.js";
-import { RunView } from "./run-view.js";
+import { tellRun } from "./tell-run.js";
 
 /** `synapse replay --live`: a new run of what was recorded, and what is otherwise now. */
 export async function executeLive(context: CommandContext, asked: string | undefined): Promise<number> {
@@ -14,20 +13,18 @@ export async function executeLive(context: CommandContext, asked: string | undef
   return withPipeline(context, { create: false }, async (pipeline) => {
     const runId = asked ?? listRuns(pipeline, 1)[0]?.run_id;
     if (runId === undefined) throw new NotFoundError("run", "(none)", "synapse runs lists them");
-    const view = context.json ? undefined : new RunView(context, recordedRun(pipeline, runId).definition);
-    const { summary, changes } = await replayLive({
-      pipeline,
-      runId,
-      signal: context.signal,
-      onStart: ({ run_id }) => view?.start(run_id),
-      onStep: (progress) => view?.step(progress),
+    let changes: LiveReplay["changes"] = [];
+    const { definition } = recordedRun(pipeline, runId);
+    const ended = await tellRun(context, pipeline, definition, async (telling) => {
+      const live = await replayLive({ ...telling, pipeline, runId });
+      changes = live.changes;
+      return live.summary;
     });
-    view?.end(summary);
     if (context.json) {
       for (const change of changes) context.document(change);
-      context.document({ replays: runId, ...summary, changes: changes.length });
+      context.document({ replays: runId, changes: changes.length });
     } else tell(context, runId, changes);
-    if (context.signal.aborted) return runExitCode(summary, context.signal);
+    if (context.signal.aborted) return ended;
     return changes.length === 0 ? exitCode.done : exitCode.unverified;
   });
 }

@@ -42,12 +42,12 @@ export interface LogImage {
   eventCount(): number;
   /** Rows with a higher `seq`, in order. */
   events(after: number, limit: number): readonly EventRow[];
-  /** Events of one type, in order; and perhaps others that hold the same text. */
-  eventsOfType(type: string): readonly EventRow[];
   /** Numbers of the first and the last event of a run, by the index over runs; undefined when there are none. */
   rangeOfRun(runId: string): { readonly first: number; readonly last: number } | undefined;
   /** The run that was started last. */
   newestRun(): string | undefined;
+  /** Rows that an index says are `key_rotated` events, in order: to be compared with the log itself. */
+  keyRotations(): readonly EventRow[];
   /** The row that has this event id, or undefined. */
   eventById(id: string): EventRow | undefined;
   head(): readonly { readonly size: number; readonly hashes: Uint8Array }[];
@@ -57,7 +57,8 @@ export interface LogImage {
   checkpointAfter(size: number): CheckpointRow | undefined;
   newestCheckpoint(): CheckpointRow | undefined;
   authority(): Iterable<AuthorityRow>;
-  rateTimes(id: string): readonly number[];
+  /** The uses in a rate window, in order: their numbers, and their times in ms. */
+  rateUses(id: string): readonly { readonly n: number; readonly at: number }[];
   /** Ids that have a rate window in the tables. */
   rated(): readonly string[];
   suspended(): readonly string[];
