@@ -4,6 +4,7 @@ import { defineConfig } from "vitest/config";
 export default defineConfig({
   test: {
     include: ["tests/faults/**/*.fault.ts"],
+    globalSetup: ["tests/faults/fixtures/say-missing.ts"],
     testTimeout: 120_000,
     pool: "forks",
     // One tracer at a time leaves the other core to the traced.
