@@ -1,8 +1,10 @@
 /** SIGKILL at the entry of each call that writes, syncs, cuts, links or removes: call k is the first not done. */
 import { readFileSync, rmSync } from "node:fs";
 import { join } from "node:path";
+import { fileURLToPath } from "node:url";
 import { describe, expect, it } from "vitest";
-import { newFolder, synapse, timesActed } from "./fixtures/fault-world.js";
+import { synapse } from "../cli/invoke.js";
+import { newFolder, startProgram, synapseCommand, timesActed } from "./fixtures/fault-world.js";
 import { expectRecovery, expectShortTail } from "./fixtures/recovery.js";
 import { canTrace } from "./fixtures/tools.js";
 
@@ -11,6 +13,8 @@ const killsMax = 600;
 
 /** A question mark: not every machine has the older of two calls. */
 const kinds = {
+  // The key, and what the run says: killed before the word that an event is durable is out.
+  say: "write",
   write: "pwrite64",
   sync: "fsync,fdatasync",
   cut: "ftruncate,?truncate,fallocate",
@@ -19,21 +23,24 @@ const kinds = {
   remove: "?unlink,unlinkat",
 } as const;
 
+const lateTraced = fileURLToPath(new URL("fixtures/late-traced.mjs", import.meta.url));
+
 /** From an empty folder: the database, its tables, its key, the policy and the run are all made under fire. */
 const wholeRun = ["run", "w.yaml", "--policy", "p.yaml", "--json"] as const;
 
 /** Kills a run at the k-th call, and says whether it ended before that. */
 async function killAt(calls: string, k: number): Promise<boolean> {
   const folder = newFolder();
-  const inject = ["-e", `trace=${calls}`, "-e", `inject=${calls}:signal=SIGKILL:when=${k}`];
-  const front = ["strace", "-f", "-qq", ...inject, "-o", join(folder, "trace")];
-  const ended = await synapse(folder, front, ...wholeRun);
+  const kill = [calls, `signal=SIGKILL:when=${k}`];
+  const command = [process.execPath, lateTraced, ...kill, ...wholeRun, "--db", "log.db"];
+  const ended = await startProgram(folder, command).ended;
   if (ended.code !== null) expect(ended.stderr).toBe("");
   const { atFault, status } = await expectRecovery(folder, ended);
   expectShortTail(ended, atFault);
   if (status === undefined) {
     // Nothing of the run was durable: it is begun as if there had been none.
-    expect(await synapse(folder, [], ...wholeRun)).toMatchObject({ code: 0 });
+    const again = await synapse({ cwd: folder }, ...wholeRun, "--db", "log.db");
+    expect(again).toMatchObject({ code: 0 });
     expect(timesActed(folder)).toBe(1);
     await expectRecovery(folder, { stdout: "" });
   }
@@ -51,41 +58,26 @@ async function killInTurn(calls: string): Promise<number> {
   throw new Error(`the run had not ended after ${killsMax} calls`);
 }
 
-/** How often a run makes each kind of call, and the ordinals of the `write`s that make the key. */
-async function unharmed(): Promise<{ readonly made: ReadonlyMap<string, number>; readonly keyWrites: number[] }> {
+/** How often a run makes each kind of call. */
+async function callsMade(): Promise<ReadonlyMap<string, number>> {
   const folder = newFolder();
-  const trace = `trace=write,${Object.values(kinds).join(",")}`;
-  const front = ["strace", "-f", "-y", "-qq", "-s", "8", "-e", trace, "-o", join(folder, "trace")];
-  expect(await synapse(folder, front, ...wholeRun)).toMatchObject({ code: 0 });
+  const trace = ["-e", `trace=${Object.values(kinds).join(",")}`, "-o", join(folder, "trace")];
+  const command = synapseCommand(["strace", "-f", "-qq", "-s", "0", ...trace], ...wholeRun);
+  expect(await startProgram(folder, command).ended).toMatchObject({ code: 0 });
   const lines = readFileSync(join(folder, "trace"), "utf8").split("\n");
-  const made = new Map<string, number>();
-  for (const [kind, calls] of Object.entries(kinds)) {
-    const names = calls.replaceAll("?", "").split(",");
-    made.set(kind, lines.filter((line) => names.some((name) => line.includes(` ${name}(`))).length);
-  }
-  // strace counts for each thread, and the main one makes the key.
-  const main = lines[0]?.split(" ")[0] ?? "";
-  const writes = lines.filter((line) => line.startsWith(`${main} `) && line.includes(" write("));
-  const keyWrites = writes.flatMap((line, n) => (line.includes("log.db.key") ? [n + 1] : []));
-  return { made, keyWrites };
+  const count = (calls: string) =>
+    lines.filter((line) => calls.split(",").some((name) => line.includes(` ${name.replace("?", "")}(`))).length;
+  return new Map(Object.entries(kinds).map(([kind, calls]) => [kind, count(calls)]));
 }
 
 describe.skipIf(!canTrace)("kill -9 at every call in turn, until a run that starts with nothing ends by itself", () => {
   it.each(Object.entries(kinds))("%s", { timeout: 300_000 }, async (kind, calls) => {
-    const { made } = await unharmed();
-    const expected = made.get(kind) ?? 0;
+    const made = (await callsMade()).get(kind) ?? 0;
     const kills = await killInTurn(calls);
-    process.stdout.write(`${kind} (${calls}): ${kills === 0 ? "no such call in a run" : `${kills} kills`}\n`);
-    // A sync more or less, as effects share a transaction or do not.
-    expect(kills === 0).toBe(expected === 0);
-    expect(kills).toBeGreaterThanOrEqual(expected / 2);
-  });
-
-  it("the write of the signing key, and those around it", async () => {
-    const { keyWrites } = await unharmed();
-    expect(keyWrites).toHaveLength(1);
-    const [made = 0] = keyWrites;
-    const around = [made - 1, made, made + 1, made + 2];
-    await Promise.all(around.map((k) => killAt("write", k)));
+    const said = kills === 0 ? "a run makes no such call" : `${kills} kills`;
+    process.stdout.write(`${kind} (${calls.replaceAll("?", "")}): ${said}\n`);
+    expect(kills === 0).toBe(made === 0);
+    // strace counts for each thread, and effects may or may not share a transaction: not the same number each time.
+    expect(kills).toBeGreaterThanOrEqual(Math.floor(made / 4));
   });
 });
