@@ -438,6 +438,34 @@ describe("checkpoints", () => {
   });
 });
 
+/** As damage of a row's header does it: the schema says NOT NULL, and NULL is there. */
+function putNull(log: TamperedLog, table: string, column: string): TamperedLog {
+  const forbids = `${column} ${column === "note" ? "TEXT" : "BLOB"} NOT NULL`;
+  const schema = (from: string, to: string) =>
+    log.with((db) => {
+      db.unsafeMode();
+      db.pragma("writable_schema = ON");
+      db.prepare("UPDATE sqlite_schema SET sql = replace(sql, ?, ?) WHERE name = ?").run(from, to, table);
+    });
+  const allows = forbids.replace(" NOT NULL", "");
+  schema(forbids, allows);
+  log.sql(`UPDATE ${table} SET ${column} = NULL`);
+  return schema(allows, forbids);
+}
+
+describe("NULL where the schema forbids it is named, and is no failure of the auditor", () => {
+  test.each([
+    ["checkpoints", "note", "malformed_note"],
+    ["blobs", "bytes", "blob_mismatch"],
+    ["blobs", "salt", "blob_mismatch"],
+    ["tree_head", "hashes", "root_mismatch"],
+  ])("%s.%s", async (table, column, code) => {
+    const outcome = await putNull(copy(), table, column).verify();
+    expect(outcome.code).toBe(4);
+    expect(verdictOf(outcome).problems[0]).toMatchObject({ code });
+  });
+});
+
 describe("a file that is no database any more", () => {
   test("not one at all, cut short, empty, of something else: 4", async () => {
     for (const spoil of [

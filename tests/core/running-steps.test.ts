@@ -7,6 +7,7 @@ import {
   EffectDeniedError,
   type ExecutionResult,
   type Handles,
+  type Pipeline,
   type StepOptions,
 } from "../../src/index.js";
 import { gate, job, openWorld, stepEvents, type World } from "./world.js";
@@ -424,6 +425,52 @@ describe("handles do not outlive their step (H1)", () => {
     const { result } = await started(untilAborted);
     await world.pipeline.close();
     expect(await result).toMatchObject({ status: "unknown", error: { code: "audit_unavailable" } });
+  });
+});
+
+describe("what another process wrote, at the next use of a handle: nobody waits for the next look", () => {
+  const set = "memory:write:notes/a";
+  let other: Pipeline;
+  beforeEach(async () => {
+    other = await createPipeline({ database: world.database });
+    await world.grant("agent", "memory:write:notes/**");
+  });
+  afterEach(() => other.close());
+
+  test("a revocation: the use is refused, and so is the start of an action", async () => {
+    const { result, handles } = await started(untilAborted, {}, set);
+    await other.capabilityManager.suspend("agent", { by: "operator" });
+    // No turn of this process's loop lies between: its own look has not come.
+    const use = handles.memory.set("notes/a", 1);
+    await expect(use).rejects.toMatchObject({ name: "EffectDeniedError", code: "revoked_while_running" });
+    expectStopped(await result, "revoked_while_running");
+  });
+
+  test("the outcome of the step as unknown: no use, no completion, no result", async () => {
+    const entered = gate();
+    const action = gate<string>();
+    const { result, handles } = await started(
+      () => {
+        entered.open();
+        return action.promise;
+      },
+      {},
+      set,
+    );
+    await entered.promise;
+    const db = new Database(world.database);
+    db.exec("UPDATE leases SET boot = 'elsewhere', renewed_at = 0");
+    db.close();
+    await (await createPipeline({ database: world.database })).close();
+    await expect(handles.memory.set("notes/a", 1)).rejects.toMatchObject({ code: "audit_unavailable" });
+    action.open("too late");
+    const ended = await result;
+    expect(ended).toMatchObject({ status: "unknown", error: { code: "audit_unavailable" } });
+    expect(ended).not.toHaveProperty("output");
+    const events = world.committed().map(({ event }) => event);
+    expect(events.filter((event) => event === "step_outcome_unknown")).toHaveLength(1);
+    expect(events).not.toContain("step_execution_completed");
+    expect(events).not.toContain("effect_performed");
   });
 });
 
