@@ -110,9 +110,9 @@ describe.skipIf(fakeTime === undefined)("clock jumps", () => {
     writeFileSync(join(folder, "again.yaml"), `name: again\nsteps:\n${note("again")}\n`);
     const ended = await underClock(folder, "run", "w.yaml", "--json");
     const steppedIn = (outcome: Ended) =>
-      (documents(outcome).at(-1)?.["steps"] as { step_id: string; status: string; reason: string | null }[]).map(
-        ({ step_id, status, reason }) => [step_id, status, reason],
-      );
+      (
+        documents(outcome).at(-1)?.["steps"] as { step_id: string; status: string; reason: string | null }[]
+      ).map(({ step_id, status, reason }) => [step_id, status, reason]);
     expect(steppedIn(ended)).toEqual([
       ["fresh", "completed", null],
       ["on", "completed", null],

@@ -55,44 +55,52 @@ describe("a small log", () => {
       }
   });
 
-  it("each byte of its file, one bit at random in every 16: named, or all reads the same", { timeout: 300_000 }, async () => {
-    const random = seededRandom("flipped bits");
-    const log = await logOf(1);
-    let named = 0;
-    for (let start = 0; start < log.whole.length; start += 16) {
-      const at = start + Math.floor(random() * 16);
-      const byte = (log.whole[at] ?? 0) ^ (1 << Math.floor(random() * 8));
-      if ((await log.expectNamedOrHarmless(at, byte)) === "named") named++;
-    }
-    expect(named).toBeGreaterThan(100);
-  });
+  it(
+    "each byte of its file, one bit at random in every 16: named, or all reads the same",
+    { timeout: 300_000 },
+    async () => {
+      const random = seededRandom("flipped bits");
+      const log = await logOf(1);
+      let named = 0;
+      for (let start = 0; start < log.whole.length; start += 16) {
+        const at = start + Math.floor(random() * 16);
+        const byte = (log.whole[at] ?? 0) ^ (1 << Math.floor(random() * 8));
+        if ((await log.expectNamedOrHarmless(at, byte)) === "named") named++;
+      }
+      expect(named).toBeGreaterThan(100);
+    },
+  );
 });
 
 describe("a log of 2,000 events", () => {
-  it("a random byte in every block of 512: named, or all reads the same; the command line says it", { timeout: 300_000 }, async () => {
-    const random = seededRandom("corrupt blocks");
-    const log = await logOf(2_000);
-    const named: [number, number][] = [];
-    const harmless: [number, number][] = [];
-    for (let start = 0; start < log.whole.length; start += blockBytes) {
-      const at = start + Math.floor(random() * blockBytes);
-      const byte = ((log.whole[at] ?? 0) + 1 + Math.floor(random() * 255)) % 256;
-      const found = await log.expectNamedOrHarmless(at, byte);
-      (found === "named" ? named : harmless).push([at, byte]);
-    }
-    process.stdout.write(`${named.length} blocks named, ${harmless.length} without a meaning\n`);
-    expect(named.length).toBeGreaterThan(harmless.length);
-    const folder = join(log.path, "..");
-    const some = (all: [number, number][], of: number) =>
-      all.filter((_, n) => n % Math.ceil(all.length / of) === 0);
-    for (const [at, byte] of some(named, 12)) {
-      const outcome = await log.with(at, byte, () => synapse(folder, [], "audit", "verify"));
-      expect(outcome).toMatchObject({ code: 4, stdout: "" });
-      expect(outcome.stderr).toMatch(/^error\[[a-z_]+\]: ./m);
-    }
-    for (const [at, byte] of some(harmless, 2))
-      expect((await log.with(at, byte, () => synapse(folder, [], "audit", "verify"))).code).toBe(0);
-  });
+  it(
+    "a random byte in every block of 512: named, or all reads the same; the command line says it",
+    { timeout: 300_000 },
+    async () => {
+      const random = seededRandom("corrupt blocks");
+      const log = await logOf(2_000);
+      const named: [number, number][] = [];
+      const harmless: [number, number][] = [];
+      for (let start = 0; start < log.whole.length; start += blockBytes) {
+        const at = start + Math.floor(random() * blockBytes);
+        const byte = ((log.whole[at] ?? 0) + 1 + Math.floor(random() * 255)) % 256;
+        const found = await log.expectNamedOrHarmless(at, byte);
+        (found === "named" ? named : harmless).push([at, byte]);
+      }
+      process.stdout.write(`${named.length} blocks named, ${harmless.length} without a meaning\n`);
+      expect(named.length).toBeGreaterThan(harmless.length);
+      const folder = join(log.path, "..");
+      const some = (all: [number, number][], of: number) =>
+        all.filter((_, n) => n % Math.ceil(all.length / of) === 0);
+      for (const [at, byte] of some(named, 12)) {
+        const outcome = await log.with(at, byte, () => synapse(folder, [], "audit", "verify"));
+        expect(outcome).toMatchObject({ code: 4, stdout: "" });
+        expect(outcome.stderr).toMatch(/^error\[[a-z_]+\]: ./m);
+      }
+      for (const [at, byte] of some(harmless, 2))
+        expect((await log.with(at, byte, () => synapse(folder, [], "audit", "verify"))).code).toBe(0);
+    },
+  );
 
   it("half a page, a page and the whole rest of zeros are named", async () => {
     const log = await logOf(2_000);

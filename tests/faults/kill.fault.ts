@@ -66,18 +66,22 @@ async function callsMade(): Promise<ReadonlyMap<string, number>> {
   expect(await startProgram(folder, command).ended).toMatchObject({ code: 0 });
   const lines = readFileSync(join(folder, "trace"), "utf8").split("\n");
   const count = (calls: string) =>
-    lines.filter((line) => calls.split(",").some((name) => line.includes(` ${name.replace("?", "")}(`))).length;
+    lines.filter((line) => calls.split(",").some((name) => line.includes(` ${name.replace("?", "")}(`)))
+      .length;
   return new Map(Object.entries(kinds).map(([kind, calls]) => [kind, count(calls)]));
 }
 
-describe.skipIf(!canTrace)("kill -9 at every call in turn, until a run that starts with nothing ends by itself", () => {
-  it.each(Object.entries(kinds))("%s", { timeout: 300_000 }, async (kind, calls) => {
-    const made = (await callsMade()).get(kind) ?? 0;
-    const kills = await killInTurn(calls);
-    const said = kills === 0 ? "a run makes no such call" : `${kills} kills`;
-    process.stdout.write(`${kind} (${calls.replaceAll("?", "")}): ${said}\n`);
-    expect(kills === 0).toBe(made === 0);
-    // Not the same each time: strace counts for each thread, and effects may or may not share a transaction.
-    expect(kills).toBeGreaterThanOrEqual(Math.floor(made / 10));
-  });
-});
+describe.skipIf(!canTrace)(
+  "kill -9 at every call in turn, until a run that starts with nothing ends by itself",
+  () => {
+    it.each(Object.entries(kinds))("%s", { timeout: 300_000 }, async (kind, calls) => {
+      const made = (await callsMade()).get(kind) ?? 0;
+      const kills = await killInTurn(calls);
+      const said = kills === 0 ? "a run makes no such call" : `${kills} kills`;
+      process.stdout.write(`${kind} (${calls.replaceAll("?", "")}): ${said}\n`);
+      expect(kills === 0).toBe(made === 0);
+      // Not the same each time: strace counts for each thread, and effects may or may not share a transaction.
+      expect(kills).toBeGreaterThanOrEqual(Math.floor(made / 10));
+    });
+  },
+);

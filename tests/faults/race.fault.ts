@@ -64,52 +64,62 @@ const wordsOf = (stdout: string, first: string) =>
 
 const of = (events: readonly AuditEvent[], type: string) => events.filter(({ event }) => event === type);
 
-describe.skipIf(!canTrace)("a hundred calls and one revocation by another process, each sync taking 200 ms longer", () => {
-  it("nothing begins after the revocation was acknowledged, and the log's order explains each call", async () => {
-    const { folder, pipeline, bindingId } = await scene();
-    const slow = ["-e", "trace=fsync", "-e", "inject=fsync:delay_enter=200000", "-o", join(folder, "trace")];
-    const front = ["strace", "-f", "-qq", ...tracePaths(folder), ...slow];
-    const { said, ended } = startCalls(folder, "many", front);
-    await said("used ", 5);
-    expect(await pipeline.bindingManager.unbind(bindingId, { revokedBy: "operator" })).toBe(true);
-    const acknowledgedAt = Date.now();
-    const { code, stdout, stderr } = await ended;
-    expect({ code, stderr }).toEqual({ code: 0, stderr: "" });
-    expectInjected(folder);
-    const begun = wordsOf(stdout, "begun");
-    const used = wordsOf(stdout, "used");
-    for (const [, n, at] of [...begun, ...used])
-      expect(Number(at), `step ${n}`).toBeLessThanOrEqual(acknowledgedAt + graceMs);
+describe.skipIf(!canTrace)(
+  "a hundred calls and one revocation by another process, each sync taking 200 ms longer",
+  () => {
+    it("nothing begins after the revocation was acknowledged, and the log's order explains each call", async () => {
+      const { folder, pipeline, bindingId } = await scene();
+      const slow = [
+        "-e",
+        "trace=fsync",
+        "-e",
+        "inject=fsync:delay_enter=200000",
+        "-o",
+        join(folder, "trace"),
+      ];
+      const front = ["strace", "-f", "-qq", ...tracePaths(folder), ...slow];
+      const { said, ended } = startCalls(folder, "many", front);
+      await said("used ", 5);
+      expect(await pipeline.bindingManager.unbind(bindingId, { revokedBy: "operator" })).toBe(true);
+      const acknowledgedAt = Date.now();
+      const { code, stdout, stderr } = await ended;
+      expect({ code, stderr }).toEqual({ code: 0, stderr: "" });
+      expectInjected(folder);
+      const begun = wordsOf(stdout, "begun");
+      const used = wordsOf(stdout, "used");
+      for (const [, n, at] of [...begun, ...used])
+        expect(Number(at), `step ${n}`).toBeLessThanOrEqual(acknowledgedAt + graceMs);
 
-    const events = await pipeline.audit.getEvents();
-    const revokedAt = of(events, "binding_revoked")[0]?.seq ?? 0;
-    const authorised = of(events, "step_execution_authorized");
-    for (const event of authorised) expect(event.seq).toBeLessThan(revokedAt);
-    for (const event of of(events, "step_execution_denied")) expect(event.seq).toBeGreaterThan(revokedAt);
-    // Every call was answered, and every answer stands in the log.
-    const results = wordsOf(stdout, "result");
-    expect(results).toHaveLength(100);
-    const stepsOf = (list: readonly AuditEvent[]) => new Set(list.map((event) => event["step_id"]));
-    const [allowed, denied] = [stepsOf(authorised), stepsOf(of(events, "step_execution_denied"))];
-    const completed = of(events, "step_execution_completed");
-    for (const [, n, status, reason] of results) {
-      if (status === "denied") {
-        expect(denied).toContain(`s${n}`);
-        expect(reason).toBe("binding_revoked");
-        continue;
+      const events = await pipeline.audit.getEvents();
+      const revokedAt = of(events, "binding_revoked")[0]?.seq ?? 0;
+      const authorised = of(events, "step_execution_authorized");
+      for (const event of authorised) expect(event.seq).toBeLessThan(revokedAt);
+      for (const event of of(events, "step_execution_denied")) expect(event.seq).toBeGreaterThan(revokedAt);
+      // Every call was answered, and every answer stands in the log.
+      const results = wordsOf(stdout, "result");
+      expect(results).toHaveLength(100);
+      const stepsOf = (list: readonly AuditEvent[]) => new Set(list.map((event) => event["step_id"]));
+      const [allowed, denied] = [stepsOf(authorised), stepsOf(of(events, "step_execution_denied"))];
+      const completed = of(events, "step_execution_completed");
+      for (const [, n, status, reason] of results) {
+        if (status === "denied") {
+          expect(denied).toContain(`s${n}`);
+          expect(reason).toBe("binding_revoked");
+          continue;
+        }
+        expect(allowed).toContain(`s${n}`);
+        const end = completed.find((event) => event["step_id"] === `s${n}`);
+        if (status === "completed") expect(end?.seq).toBeLessThan(revokedAt);
+        else expect(end).toMatchObject({ result: "failure", code: "revoked_while_running" });
       }
-      expect(allowed).toContain(`s${n}`);
-      const end = completed.find((event) => event["step_id"] === `s${n}`);
-      if (status === "completed") expect(end?.seq).toBeLessThan(revokedAt);
-      else expect(end).toMatchObject({ result: "failure", code: "revoked_while_running" });
-    }
-    for (const [, n] of begun) expect(allowed).toContain(`s${n}`);
-    const statuses = new Set(results.map(([, , status]) => status));
-    expect(statuses).toContain("completed");
-    expect(statuses).toContain("denied");
-    await expectVerified(folder);
-  });
-});
+      for (const [, n] of begun) expect(allowed).toContain(`s${n}`);
+      const statuses = new Set(results.map(([, , status]) => status));
+      expect(statuses).toContain("completed");
+      expect(statuses).toContain("denied");
+      await expectVerified(folder);
+    });
+  },
+);
 
 describe("a process that stands still between the check and the effect (SIGSTOP, SIGCONT)", () => {
   it("its authority revoked meanwhile: what it wakes up to do is refused", async () => {

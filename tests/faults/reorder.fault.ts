@@ -2,16 +2,23 @@
  * Loss of power with writes that a disk had in any order: of those since the last sync of their file, any subset may be there.
  */
 import { spawn } from "node:child_process";
-import { closeSync, openSync, readFileSync, renameSync, rmSync, writeFileSync } from "node:fs";
+import { closeSync, openSync, readFileSync, renameSync, rmSync } from "node:fs";
 import { join } from "node:path";
 import { describe, expect, it } from "vitest";
 import { expectSoundLog } from "../crash/fixtures/log-promises.js";
 import { durableLines, readyFolder, synapseCommand, timesActed } from "./fixtures/fault-world.js";
 import { seededRandom } from "./fixtures/random.js";
-import { expectRecovery, expectVerified } from "./fixtures/recovery.js";
+import { expectRecovery, expectVerified, putWhatWasDone } from "./fixtures/recovery.js";
 import { tracePaths } from "./fixtures/strace.js";
 import { canTrace } from "./fixtures/tools.js";
-import { applied, type FileCall, type Files, readFolder, readTrace, writeFolder } from "./fixtures/traced-files.js";
+import {
+  applied,
+  type FileCall,
+  type Files,
+  readFolder,
+  readTrace,
+  writeFolder,
+} from "./fixtures/traced-files.js";
 
 const database = ["log.db", "log.db-wal"];
 const kept = ["log.db.key", "p.yaml", "w.yaml"];
@@ -75,46 +82,48 @@ function* crashImages({ before, calls }: Recorded, n: number, random: () => numb
 }
 
 describe.skipIf(!canTrace)("writes that were not synced, in any order and number", () => {
-  it("every one of them is a log with all that was said and a run that can be gone on with", { timeout: 300_000 }, async () => {
-    const random = seededRandom("reorder");
-    const recorded = await record();
-    const { folder, calls, before } = recorded;
-    const others = readFolder(folder, kept);
-    // The trace is whole: what it gives is what is there.
-    expect(applied(before, calls)).toEqual(readFolder(folder, database));
-    const final = expectSoundLog(folder, "");
-    const acted = timesActed(folder);
-    expect(acted).toBe(1);
-    const syncs = calls.flatMap((call, n) => (call.kind === "sync" ? [n] : []));
-    expect(syncs.length).toBeGreaterThan(8);
-    const at = `${folder}-image`;
-    const resumed = new Set<number>();
-    let images = 0;
-    try {
-      for (const n of [...syncs, calls.length]) {
-        const said = calls.slice(0, n).map((call) => (call.kind === "said" ? call.text : ""));
-        const stdout = said.join("");
-        for (const files of crashImages(recorded, n, random)) {
-          images++;
-          writeFolder(at, new Map([...others, ...files]));
-          const events = expectSoundLog(at, durableLines(stdout));
-          expect(events).toEqual(final.slice(0, events.length));
-          if (resumed.has(events.length)) continue;
-          // One of each length is gone on with, in the folder that its run was started in.
-          resumed.add(events.length);
-          await expectVerified(at);
-          rmSync(folder, { recursive: true });
-          renameSync(at, folder);
-          // The program's own file is no concern of ours; where its step has ended, it is there.
-          if (events.some((event) => event["step_id"] === "act" && event.event === "step_execution_completed"))
-            writeFileSync(join(folder, "did"), "acted\n");
-          await expectRecovery(folder, { stdout });
+  it(
+    "every one of them is a log with all that was said and a run that can be gone on with",
+    { timeout: 300_000 },
+    async () => {
+      const random = seededRandom("reorder");
+      const recorded = await record();
+      const { folder, calls, before } = recorded;
+      const others = readFolder(folder, kept);
+      // The trace is whole: what it gives is what is there.
+      expect(applied(before, calls)).toEqual(readFolder(folder, database));
+      const final = expectSoundLog(folder, "");
+      const acted = timesActed(folder);
+      expect(acted).toBe(1);
+      const syncs = calls.flatMap((call, n) => (call.kind === "sync" ? [n] : []));
+      expect(syncs.length).toBeGreaterThan(8);
+      const at = `${folder}-image`;
+      const resumed = new Set<number>();
+      let images = 0;
+      try {
+        for (const n of [...syncs, calls.length]) {
+          const said = calls.slice(0, n).map((call) => (call.kind === "said" ? call.text : ""));
+          const stdout = said.join("");
+          for (const files of crashImages(recorded, n, random)) {
+            images++;
+            writeFolder(at, new Map([...others, ...files]));
+            const events = expectSoundLog(at, durableLines(stdout));
+            expect(events).toEqual(final.slice(0, events.length));
+            if (resumed.has(events.length)) continue;
+            // One of each length is gone on with, in the folder that its run was started in.
+            resumed.add(events.length);
+            await expectVerified(at);
+            rmSync(folder, { recursive: true });
+            renameSync(at, folder);
+            putWhatWasDone(folder, events);
+            await expectRecovery(folder, { stdout });
+          }
         }
+      } finally {
+        rmSync(at, { recursive: true, force: true });
       }
-    } finally {
-      rmSync(at, { recursive: true, force: true });
-    }
-    process.stdout.write(`${images} images after ${syncs.length} syncs, ${resumed.size} different logs\n`);
-    expect(resumed.size).toBeGreaterThan(5);
-  });
+      process.stdout.write(`${images} images after ${syncs.length} syncs, ${resumed.size} different logs\n`);
+      expect(resumed.size).toBeGreaterThan(5);
+    },
+  );
 });
