@@ -1,3 +1,5 @@
+import { execFileSync } from "node:child_process";
+import { resolve } from "node:path";
 import { setTimeout as delay } from "node:timers/promises";
 import Database from "better-sqlite3";
 import { afterEach, beforeEach, describe, expect, test } from "vitest";
@@ -437,7 +439,22 @@ describe("what another process wrote, at the next use of a handle: nobody waits 
   });
   afterEach(() => other.close());
 
-  test("a revocation: the use is refused, and so is the start of an action", async () => {
+  test("a revocation between the decision and the start: the action is not called", async () => {
+    let calls = 0;
+    const end = world.pipeline.audit.onEvent(({ event }) => {
+      // Told of it when it is durable and before anything rests on it: this process stands still, another one acts.
+      if (event !== "step_execution_authorized") return;
+      const argv = ["suspend", "--agent", "agent", "--by", "operator", "--db", world.database];
+      execFileSync(process.execPath, [resolve("dist/cli/main.js"), ...argv]);
+    });
+    const action = job(() => void calls++);
+    const result = await world.pipeline.executor.executeStep(world.context({ action }));
+    end();
+    expectStopped(result, "revoked_while_running");
+    expect(calls).toBe(0);
+  });
+
+  test("a revocation: the use is refused", async () => {
     const { result, handles } = await started(untilAborted, {}, set);
     await other.capabilityManager.suspend("agent", { by: "operator" });
     // No turn of this process's loop lies between: its own look has not come.

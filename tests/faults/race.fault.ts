@@ -10,7 +10,7 @@ import { expectVerified } from "./fixtures/recovery.js";
 import { expectInjected, tracePaths } from "./fixtures/strace.js";
 import { canTrace } from "./fixtures/tools.js";
 
-const script = fileURLToPath(new URL("fixtures/calls.mjs", import.meta.url));
+const script = fileURLToPath(new URL("fixtures/calls.ts", import.meta.url));
 
 /** Between the look before an action and its first line the machine may run something else for that long, ms. */
 const graceMs = 50;
@@ -40,12 +40,16 @@ async function scene(): Promise<Scene> {
 function startCalls(folder: string, how: "many" | "held", front: readonly string[] = []) {
   let heard: () => void = () => undefined;
   let stdout = "";
-  const started: Started = startProgram(folder, [...front, process.execPath, script, folder, how], {
-    onLines: (text) => {
-      stdout = text;
-      heard();
+  const started: Started = startProgram(
+    process.cwd(),
+    [...front, process.execPath, "--import", "tsx", script, folder, how],
+    {
+      onLines: (text) => {
+        stdout = text;
+        heard();
+      },
     },
-  });
+  );
   const said = async (text: string, times = 1) => {
     while (stdout.split(text).length <= times) {
       const over = await Promise.race([new Promise<void>((resolve) => (heard = resolve)), started.ended]);
