@@ -1,5 +1,6 @@
 import { execFileSync } from "node:child_process";
-import { resolve } from "node:path";
+import { existsSync } from "node:fs";
+import { join, resolve } from "node:path";
 import { setTimeout as delay } from "node:timers/promises";
 import Database from "better-sqlite3";
 import { afterEach, beforeEach, describe, expect, test } from "vitest";
@@ -431,11 +432,12 @@ describe("handles do not outlive their step (H1)", () => {
 });
 
 describe("what another process wrote, at the next use of a handle: nobody waits for the next look", () => {
-  const set = "memory:write:notes/a";
+  let file: string;
   let other: Pipeline;
   beforeEach(async () => {
     other = await createPipeline({ database: world.database });
-    await world.grant("agent", "memory:write:notes/**");
+    file = join(world.folder, "a");
+    await world.grant("agent", `fs:write:${file}`);
   });
   afterEach(() => other.close());
 
@@ -455,11 +457,12 @@ describe("what another process wrote, at the next use of a handle: nobody waits 
   });
 
   test("a revocation: the use is refused", async () => {
-    const { result, handles } = await started(untilAborted, {}, set);
+    const { result, handles } = await started(untilAborted, {}, `fs:write:${file}`);
     await other.capabilityManager.suspend("agent", { by: "operator" });
     // No turn of this process's loop lies between: its own look has not come.
-    const use = handles.memory.set("notes/a", 1);
+    const use = handles.fs.write(file, "1");
     await expect(use).rejects.toMatchObject({ name: "EffectDeniedError", code: "revoked_while_running" });
+    expect(existsSync(file)).toBe(false);
     expectStopped(await result, "revoked_while_running");
   });
 
@@ -472,14 +475,15 @@ describe("what another process wrote, at the next use of a handle: nobody waits 
         return action.promise;
       },
       {},
-      set,
+      `fs:write:${file}`,
     );
     await entered.promise;
     const db = new Database(world.database);
     db.exec("UPDATE leases SET boot = 'elsewhere', renewed_at = 0");
     db.close();
     await (await createPipeline({ database: world.database })).close();
-    await expect(handles.memory.set("notes/a", 1)).rejects.toMatchObject({ code: "audit_unavailable" });
+    await expect(handles.fs.write(file, "1")).rejects.toMatchObject({ code: "audit_unavailable" });
+    expect(existsSync(file)).toBe(false);
     action.open("too late");
     const ended = await result;
     expect(ended).toMatchObject({ status: "unknown", error: { code: "audit_unavailable" } });
