@@ -441,19 +441,39 @@ describe("what another process wrote, at the next use of a handle: nobody waits 
   });
   afterEach(() => other.close());
 
-  test("a revocation between the decision and the start: the action is not called", async () => {
-    let calls = 0;
+  const elsewhere = () => {
+    const db = new Database(world.database);
+    db.exec("UPDATE leases SET boot = 'elsewhere', renewed_at = 0");
+    db.close();
+  };
+  const synapse = (...argv: string[]) =>
+    execFileSync(process.execPath, [resolve("dist/cli/main.js"), ...argv, "--db", world.database]);
+
+  /** This process stands still when it is told that its decision is durable; meanwhile something else happens. */
+  async function meanwhile(happens: () => void) {
     const end = world.pipeline.audit.onEvent(({ event }) => {
-      // Told of it when it is durable and before anything rests on it: this process stands still, another one acts.
-      if (event !== "step_execution_authorized") return;
-      const argv = ["suspend", "--agent", "agent", "--by", "operator", "--db", world.database];
-      execFileSync(process.execPath, [resolve("dist/cli/main.js"), ...argv]);
+      if (event === "step_execution_authorized") happens();
     });
+    let calls = 0;
     const action = job(() => void calls++);
     const result = await world.pipeline.executor.executeStep(world.context({ action }));
     end();
-    expectStopped(result, "revoked_while_running");
     expect(calls).toBe(0);
+    return result;
+  }
+
+  test("a revocation between the decision and the start: the action is not called", async () => {
+    const result = await meanwhile(() => synapse("suspend", "--agent", "agent", "--by", "operator"));
+    expectStopped(result, "revoked_while_running");
+  });
+
+  test("the step given up between the decision and the start: the action is not called", async () => {
+    const result = await meanwhile(() => {
+      elsewhere();
+      synapse("runs");
+    });
+    expect(result).toMatchObject({ status: "unknown", error: { code: "audit_unavailable" } });
+    expect(stepEvents(world.committed())).not.toContain("completed");
   });
 
   test("a revocation: the use is refused", async () => {
@@ -464,6 +484,9 @@ describe("what another process wrote, at the next use of a handle: nobody waits 
     await expect(use).rejects.toMatchObject({ name: "EffectDeniedError", code: "revoked_while_running" });
     expect(existsSync(file)).toBe(false);
     expectStopped(await result, "revoked_while_running");
+    // Refused at the door, and not on its way.
+    const effects = world.committed().filter(({ event }) => event.startsWith("effect_"));
+    expect(effects.map(({ event }) => event)).toEqual(["effect_denied"]);
   });
 
   test("the outcome of the step as unknown: no use, no completion, no result", async () => {
@@ -478,9 +501,7 @@ describe("what another process wrote, at the next use of a handle: nobody waits 
       `fs:write:${file}`,
     );
     await entered.promise;
-    const db = new Database(world.database);
-    db.exec("UPDATE leases SET boot = 'elsewhere', renewed_at = 0");
-    db.close();
+    elsewhere();
     await (await createPipeline({ database: world.database })).close();
     await expect(handles.fs.write(file, "1")).rejects.toMatchObject({ code: "audit_unavailable" });
     expect(existsSync(file)).toBe(false);
