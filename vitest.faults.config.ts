@@ -7,7 +7,7 @@ export default defineConfig({
     globalSetup: ["tests/faults/fixtures/say-missing.ts"],
     testTimeout: 120_000,
     pool: "forks",
-    // One tracer at a time leaves the other core to the traced.
-    fileParallelism: false,
+    // Some only wait and others only compute: two files at a time share the machine well.
+    maxWorkers: 2,
   },
 });

@@ -74,7 +74,7 @@ async function callsMade(): Promise<ReadonlyMap<string, number>> {
 describe.skipIf(!canTrace)(
   "kill -9 at every call in turn, until a run that starts with nothing ends by itself",
   () => {
-    it.each(Object.entries(kinds))("%s", { timeout: 300_000 }, async (kind, calls) => {
+    it.each(Object.entries(kinds))("%s", { timeout: 600_000 }, async (kind, calls) => {
       const made = (await callsMade()).get(kind) ?? 0;
       const kills = await killInTurn(calls);
       const said = kills === 0 ? "a run makes no such call" : `${kills} kills`;
