@@ -6,7 +6,9 @@ export default tseslint.config(
   {
     languageOptions: {
       parserOptions: {
-        projectService: { allowDefaultProject: ["eslint.config.js", "scripts/*.mjs"] },
+        projectService: {
+          allowDefaultProject: ["eslint.config.js", "scripts/*.mjs", "tests/faults/fixtures/*.mjs"],
+        },
         tsconfigRootDir: import.meta.dirname,
       },
     },
