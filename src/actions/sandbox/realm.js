@@ -1,0 +1,197 @@
+// @ts-check
+
+/**
+ * What a script finds around it. This function's text is evaluated inside QuickJS before any script: it may use
+ * nothing but what stands in it, and it is the only code that ever holds the five functions of the host. They
+ * take and give numbers and text alone.
+ *
+ * Whatever it needs of the standard library it takes before the script can patch it, and it makes its own
+ * objects without prototypes: a getter that a script puts on `Object.prototype` has no part in what crosses.
+ *
+ * @param {(call: number, method: string, args: string) => string} post gives why it was refused, or nothing
+ * @param {(kind: string, text: string) => void} end
+ * @param {() => number} random
+ * @param {() => string} uuid
+ * @param {readonly string[]} methods `fs.read` and the like
+ */
+export function realm(post, end, random, uuid, methods) {
+  "use strict";
+  const { parse, stringify } = JSON;
+  const { create, defineProperty, freeze, getOwnPropertyDescriptor, getPrototypeOf, setPrototypeOf } = Object;
+  const { apply, ownKeys, deleteProperty } = Reflect;
+  const { slice } = String.prototype;
+  const { isArray } = Array;
+  const { isFinite: isFiniteNumber } = Number;
+  const [PromiseOfRealm, ErrorOfRealm, TypeErrorOfRealm, text] = [Promise, Error, TypeError, String];
+  const plainPrototype = Object.prototype;
+  const depthMax = 64;
+  const factNames = ["name", "message", "stack", "code"];
+
+  /** @param {object} target @param {string | number} key @param {unknown} value */
+  const put = (target, key, value) =>
+    defineProperty(
+      target,
+      key,
+      /** @type {PropertyDescriptor} */ ({
+        __proto__: null,
+        value,
+        writable: true,
+        enumerable: true,
+        configurable: true,
+      }),
+    );
+
+  /** @param {string} path @param {string} what @returns {never} */
+  const refuse = (path, what) => {
+    throw new TypeErrorOfRealm(`${what} at ${path} is not plain data`);
+  };
+
+  /**
+   * Plain data out of whatever a script made, each member read once, no getter called.
+   * @param {unknown} value @param {string} path @param {number} depth @returns {unknown}
+   */
+  const plain = (value, path, depth) => {
+    if (value === null || typeof value === "boolean" || typeof value === "string") return value;
+    if (typeof value === "number") return isFiniteNumber(value) ? value : refuse(path, text(value));
+    if (typeof value !== "object") return refuse(path, `a value of type ${typeof value}`);
+    if (depth === 0) return refuse(path, "something nested too deeply (or in a cycle)");
+    return isArray(value) ? plainArray(value, path, depth) : plainObject(value, path, depth);
+  };
+
+  /** @param {unknown[]} source @param {string} path @param {number} depth */
+  const plainArray = (source, path, depth) => {
+    const { length } = source;
+    /** @type {unknown[]} */
+    const copy = [];
+    for (let index = 0; index < length; index++) {
+      const at = `${path}[${index}]`;
+      const member = getOwnPropertyDescriptor(source, index);
+      if (member === undefined) refuse(at, "a hole");
+      else put(copy, index, plain(dataOf(member, at), at, depth - 1));
+    }
+    // Without a prototype there is no `toJSON` that a script could have put there.
+    return setPrototypeOf(copy, null);
+  };
+
+  /** @param {object} source @param {string} path @param {number} depth */
+  const plainObject = (source, path, depth) => {
+    const prototype = getPrototypeOf(source);
+    if (prototype !== null && prototype !== plainPrototype) refuse(path, "an object of a class of its own");
+    const copy = create(null);
+    const keys = ownKeys(source);
+    for (let index = 0; index < keys.length; index++) {
+      const key = keys[index];
+      if (typeof key !== "string") return refuse(path, "a symbol as a key");
+      const at = `${path}.${key}`;
+      const member = getOwnPropertyDescriptor(source, key);
+      const data = member === undefined ? undefined : dataOf(member, at);
+      if (data !== undefined) put(copy, key, plain(data, at, depth - 1));
+    }
+    return copy;
+  };
+
+  /** @param {PropertyDescriptor} member @param {string} path @returns {unknown} */
+  const dataOf = (member, path) => {
+    const kept = getOwnPropertyDescriptor(member, "value");
+    return kept === undefined ? refuse(path, "a getter") : kept.value;
+  };
+
+  /** @param {unknown} value */
+  const encode = (value) => /** @type {string} */ (stringify(plain(value, "$", depthMax)));
+
+  /** What was thrown, whatever it is: reading it may throw again, and may run the script's own code. */
+  const describe = (/** @type {any} */ thrown) => {
+    const facts = create(null);
+    const isObject = (typeof thrown === "object" && thrown !== null) || typeof thrown === "function";
+    for (let index = 0; index < factNames.length; index++) {
+      const key = /** @type {string} */ (factNames[index]);
+      try {
+        const value = isObject ? thrown[key] : key === "message" ? text(thrown) : undefined;
+        if (typeof value === "string") put(facts, key, apply(slice, value, [0, 4_000]));
+      } catch {
+        put(facts, key, "(cannot be read)");
+      }
+    }
+    return stringify(facts);
+  };
+
+  /** @type {{[call: number]: {resolve: (value: any) => void, reject: (error: Error) => void, at: Error}}} */
+  const pending = create(null);
+  let calls = 0;
+
+  /**
+   * An error of a handle, as if it had been thrown where the handle was used.
+   * @param {string} json @param {Error} at
+   */
+  const toError = (json, at) => {
+    const { name, code, message } = parse(json);
+    const error = new ErrorOfRealm(message);
+    put(error, "stack", at.stack);
+    put(error, "name", name);
+    put(error, "code", code);
+    return error;
+  };
+
+  /** @param {string} method @param {unknown[]} args */
+  const send = (method, args) =>
+    new PromiseOfRealm((resolve, reject) => {
+      const encoded = encode(args);
+      const call = ++calls;
+      const at = new ErrorOfRealm();
+      const refused = post(call, method, encoded);
+      if (refused === "") pending[call] = /** @type {any} */ ({ __proto__: null, resolve, reject, at });
+      else reject(toError(refused, at));
+    });
+
+  /** @type {any} */
+  const handles = {};
+  for (const method of methods) {
+    const [domain = "", name = ""] = method.split(".");
+    handles[domain] ??= {};
+    handles[domain][name] = (/** @type {unknown[]} */ ...args) => send(method, args);
+    freeze(handles[domain][name]);
+  }
+  for (const domain of ownKeys(handles)) freeze(handles[domain]);
+
+  /** @param {string} name @param {unknown} value */
+  const offer = (name, value) => defineProperty(globalThis, name, { value, writable: false });
+  offer("handles", freeze(handles));
+  offer("crypto", freeze({ randomUUID: () => uuid() }));
+  Math.random = () => random();
+  // They would tell when memory is collected, which is not the same twice.
+  deleteProperty(globalThis, "WeakRef");
+  deleteProperty(globalThis, "FinalizationRegistry");
+
+  return freeze({
+    /** @param {string} json */
+    input: (json) => offer("input", parse(json)),
+    /** @param {() => unknown} script */
+    start: async (script) => {
+      /** @type {unknown} */
+      let value;
+      try {
+        value = await script();
+      } catch (error) {
+        return end("thrown", describe(error));
+      }
+      /** @type {string} */
+      let encoded;
+      try {
+        encoded = encode(value === undefined ? null : value);
+      } catch (error) {
+        const { message } = parse(describe(error));
+        return end("output", text(message));
+      }
+      return end("value", encoded);
+    },
+    /** @param {number} call @param {boolean} ok @param {string} json */
+    answer: (call, ok, json) => {
+      const waiting = pending[call];
+      if (waiting === undefined) return;
+      delete pending[call];
+      if (ok) waiting.resolve(parse(json));
+      else waiting.reject(toError(json, waiting.at));
+    },
+    describe,
+  });
+}
