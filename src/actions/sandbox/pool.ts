@@ -3,12 +3,12 @@ import type { ScriptEnd, ScriptJob } from "./protocol.js";
 import { type OnCall, SandboxWorker } from "./sandbox-worker.js";
 
 export interface PoolOptions {
-  /** Most scripts at once. Default: the processors there are, 2 to 8. */
+  /** Most scripts at once. Default: the processors there are, 4 to 8. */
   readonly size?: number;
   /** After so many scripts a worker is replaced. */
   readonly scriptsPerWorker?: number;
-  /** A worker whose thread holds more than this after a script is replaced. */
-  readonly workerBytesMax?: number;
+  /** When the process' resident memory has grown by this since the last look, a worker is replaced. */
+  readonly growthBytesMax?: number;
   /** Makes a worker; tests bring their own. */
   readonly create?: () => SandboxWorker;
 }
@@ -37,12 +37,13 @@ export class SandboxPool {
   readonly #waiting: Waiter[] = [];
   readonly #busyOf = new Map<string, number>();
   #busy = 0;
+  #residentBytes = process.memoryUsage.rss();
 
   constructor(options: PoolOptions = {}) {
     this.#options = {
-      size: Math.min(8, Math.max(2, availableParallelism())),
+      size: Math.min(8, Math.max(4, availableParallelism())),
       scriptsPerWorker: 500,
-      workerBytesMax: 256 * 1024 * 1024,
+      growthBytesMax: 512 * 1024 * 1024,
       create: () => new SandboxWorker(),
       ...options,
     };
@@ -56,18 +57,22 @@ export class SandboxPool {
     await this.#turn(agentId, signal);
     const worker = this.#idle.pop() ?? this.#options.create();
     let kill: Promise<void> | undefined;
-    const aborted = new Promise<never>((_resolve, reject) => {
-      const end = () => {
-        kill = worker.kill();
+    let stop = (): void => undefined;
+    const stopped = new Promise<never>((_resolve, reject) => {
+      stop = () => {
+        // First, since a killed worker answers too: what ended the script is the reason, not its thread's end.
         reject(signal.reason as Error);
+        kill = worker.kill();
       };
-      if (signal.aborted) end();
-      else signal.addEventListener("abort", end, { once: true });
     });
+    signal.addEventListener("abort", stop, { once: true });
     try {
       const answer: SandboxWorker["answer"] = (...given) => worker.answer(...given);
-      return await Promise.race([aborted, worker.run(job, (...call) => onCall(answer, ...call))]);
+      if (signal.aborted) stop();
+      return await Promise.race([stopped, worker.run(job, (...call) => onCall(answer, ...call))]);
     } finally {
+      // A signal that is aborted later must not end the script of somebody else on the same thread.
+      signal.removeEventListener("abort", stop);
       // The turn is over when the thread is: a killed one may still be burning its processor.
       void this.#retire(worker, kill).then(() => this.#release(agentId));
     }
@@ -79,10 +84,15 @@ export class SandboxPool {
   }
 
   async #retire(worker: SandboxWorker, kill: Promise<void> | undefined): Promise<void> {
-    const { scriptsPerWorker, workerBytesMax } = this.#options;
-    const fresh = worker.scripts < scriptsPerWorker && worker.bytes <= workerBytesMax;
-    if (kill === undefined && !worker.dead && fresh) this.#idle.push(worker);
-    else await (kill ?? worker.kill());
+    const { scriptsPerWorker, growthBytesMax } = this.#options;
+    // There is no resident memory of a thread. Whoever else let the process grow costs one worker, not all.
+    const isBloated = process.memoryUsage.rss() > this.#residentBytes + growthBytesMax;
+    if (kill === undefined && !worker.dead && !isBloated && worker.scripts < scriptsPerWorker) {
+      this.#idle.push(worker);
+      return;
+    }
+    await (kill ?? worker.kill());
+    if (isBloated) this.#residentBytes = process.memoryUsage.rss();
   }
 
   #turn(agentId: string, signal: AbortSignal): Promise<void> {

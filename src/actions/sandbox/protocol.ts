@@ -55,5 +55,4 @@ export type FromWorker =
       readonly method: string;
       readonly args: string;
     }
-  /** `bytes`: what the thread holds by now, collected or not. */
-  | { readonly kind: "end"; readonly id: number; readonly end: ScriptEnd; readonly bytes: number };
+  | { readonly kind: "end"; readonly id: number; readonly end: ScriptEnd };

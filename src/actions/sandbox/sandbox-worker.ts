@@ -22,7 +22,6 @@ export class SandboxWorker {
   #current: Current | undefined;
   #dead = false;
   #scripts = 0;
-  #bytes = 0;
 
   constructor(entry: URL = workerEntry) {
     this.#worker = new Worker(entry, {
@@ -49,11 +48,6 @@ export class SandboxWorker {
   /** Scripts that it has run. */
   get scripts(): number {
     return this.#scripts;
-  }
-
-  /** What its thread held when the last script ended, collected or not. */
-  get bytes(): number {
-    return this.#bytes;
   }
 
   /** Runs a script; one at a time. Never rejects: a thread that dies is an end of kind `engine`. */
@@ -86,7 +80,6 @@ export class SandboxWorker {
     const current = this.#current;
     if (current === undefined || message.id !== current.id) return;
     if (message.kind === "call") return current.onCall(message.call, message.method, message.args);
-    this.#bytes = message.bytes;
     this.#finish(message.end);
   }
 

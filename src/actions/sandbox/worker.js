@@ -13,6 +13,9 @@ import { startScript } from "./engine.js";
 const port = parentPort;
 if (port === null) throw new Error("this file is the entry of a worker thread");
 
+// The engine has last words when it aborts. They would fill a pipe that nobody reads, and hold the process open.
+for (const stream of [process.stdout, process.stderr]) stream.write = () => true;
+
 /** @type {{ readonly id: number, readonly script: Promise<RunningScript> } | undefined} */
 let current;
 
@@ -20,10 +23,7 @@ let current;
 const send = (message) => port.postMessage(message);
 
 /** @param {number} id @param {ScriptEnd} end */
-const sendEnd = (id, end) => {
-  const { heapTotal, external } = process.memoryUsage();
-  send({ kind: "end", id, end, bytes: heapTotal + external });
-};
+const sendEnd = (id, end) => send({ kind: "end", id, end });
 
 port.on("message", (/** @type {ToWorker} */ message) => {
   const { id } = message;
