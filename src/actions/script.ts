@@ -17,6 +17,7 @@ interface ScriptParams extends JsonObject {
   readonly name: string;
   readonly input: JsonValue;
   readonly uses: readonly string[];
+  readonly cwd: string;
   readonly limits: LimitParams;
 }
 
@@ -37,7 +38,7 @@ const between = (minimum: number, maximum: number): JsonObject => ({ type: "inte
 /** Untrusted JavaScript in a sandbox (SEMANTICS H5). */
 export const scriptActions = Object.freeze({
   /**
-   * `{name, code | file, input?, uses?, limits?}` gives what the script returned.
+   * `{name, code | file, input?, uses?, cwd?, limits?}` gives what the script returned.
    *
    * It requires `code:execute:<name>`, `fs:read:<file>` when the source is in a file, and every capability in
    * `uses`, each by a binding of its own (A5). What their bindings say in `params` and `when` is asked of the
@@ -53,6 +54,8 @@ export const scriptActions = Object.freeze({
         code: { type: "string", maxLength: codeCharactersMax },
         file: { type: "string", minLength: 1 },
         input: true,
+        // Where relative paths begin, those in `uses` and those that the script gives to handles.
+        cwd: { type: "string", minLength: 1 },
         // The name and the file take one requirement each.
         uses: { type: "array", items: { type: "string", minLength: 1 }, maxItems: requirementsMax - 2 },
         limits: {
@@ -71,14 +74,18 @@ export const scriptActions = Object.freeze({
       additionalProperties: false,
     },
     // Filled in before the parameters are frozen: what bounds a script is part of what is decided and recorded.
-    prepare: ({ name = "", code, file, input = null, uses = [], limits }, { workingFolder }) => ({
-      name,
-      ...(code === undefined ? {} : { code }),
-      ...(file === undefined ? {} : { file: fromWorkingFolder(workingFolder, file) as JsonValue }),
-      input,
-      uses,
-      limits: { ...defaultLimits, ...limits },
-    }),
+    prepare: ({ name = "", code, file, input = null, uses = [], limits, cwd }, { workingFolder }) => {
+      const folder = fromWorkingFolder(workingFolder, cwd ?? ".") as string;
+      return {
+        name,
+        ...(code === undefined ? {} : { code }),
+        ...(file === undefined ? {} : { file: fromWorkingFolder(workingFolder, file) as JsonValue }),
+        input,
+        uses: uses.map((use) => absoluteUse(use, folder)),
+        cwd: folder,
+        limits: { ...defaultLimits, ...limits },
+      };
+    },
     requires: ({ name = "", file, uses = [] }) => [
       capability("code", "execute", name),
       ...(file === undefined ? [] : [capability("fs", "read", file)]),
@@ -86,7 +93,7 @@ export const scriptActions = Object.freeze({
     ],
     replayable: true,
     run: async (params, handles, env) => {
-      const { name, input, limits } = params as ScriptParams;
+      const { name, input, cwd: folder, limits } = params as ScriptParams;
       const code = params.code ?? (await sourceOf(name, params.file ?? "", handles));
       // Loaded when the first script runs: a command that runs none does not wait for the engine.
       const { runScript } = await import("./sandbox/run-script.js");
@@ -94,6 +101,7 @@ export const scriptActions = Object.freeze({
         name,
         code,
         input,
+        folder,
         limits: {
           deadlineMs: limits.deadline_ms,
           memoryBytes: limits.memory_bytes,
@@ -105,6 +113,17 @@ export const scriptActions = Object.freeze({
     },
   }),
 });
+
+/**
+ * `fs:read:./notes/**` lies in the folder, as in policies. The folder enters as literal text, so that its name
+ * cannot ask for more (C7).
+ */
+function absoluteUse(text: string, folder: string): string {
+  const relative = /^fs:([a-z]+):\.(?:\/(.*))?$/s.exec(text);
+  if (relative?.[1] === undefined) return text;
+  const base = capability("fs", relative[1], folder);
+  return relative[2] === undefined || relative[2] === "" ? base : `${base.replace(/\/$/, "")}/${relative[2]}`;
+}
 
 async function sourceOf(name: string, file: string, handles: Handles): Promise<string> {
   const content = await handles.fs.read(file);

@@ -64,7 +64,9 @@ async function run(code: string, input: unknown, deadlineMs: number): Promise<Sc
       agentId: "agent",
       signal,
       onCall: (answer, call, method, args) =>
-        void useHandle(handles, method, args, limits.textMax).then(({ ok, text }) => answer(call, ok, text)),
+        void useHandle(handles, "/", method, args, limits.textMax).then(({ ok, text }) =>
+          answer(call, ok, text),
+        ),
     });
   } catch (error) {
     if (error !== signal.reason) throw error;

@@ -129,7 +129,7 @@ describe("a pool of threads", () => {
     open({ size: 1, scriptsPerWorker: 2 });
     for (let script = 0; script < 5; script++) expect(await run("return 1")).toBe(1);
     expect(made).toHaveLength(3);
-    open({ size: 1, growthBytesMax: -1 });
+    open({ size: 1, growthBytesMax: -Infinity });
     for (let script = 0; script < 3; script++) expect(await run("return 1")).toBe(1);
     expect(made).toHaveLength(3);
   });

@@ -1,4 +1,4 @@
-import { existsSync, readFileSync, writeFileSync } from "node:fs";
+import { existsSync, mkdirSync, readFileSync, writeFileSync } from "node:fs";
 import { join } from "node:path";
 import { afterEach, beforeEach, describe, expect, test } from "vitest";
 import {
@@ -7,6 +7,7 @@ import {
   decide,
   defineAction,
   type ExecutionResult,
+  type JsonObject,
 } from "../../src/index.js";
 import { openWorld, type World } from "../core/world.js";
 import { type RunningServer, startHttp } from "./fixtures/http-server.js";
@@ -37,9 +38,11 @@ const effects = () =>
   world
     .committed()
     .filter(({ event }) => event.startsWith("effect_"))
-    .map(({ event, effect, reason, code }) =>
-      [event.slice(7), effect, reason ?? code].filter(Boolean).join(" "),
-    );
+    .map((event) => [
+      event.event.slice(7),
+      ...["effect", "reason"].map((key) => event[key] as string | undefined),
+    ])
+    .map((words) => words.filter((word) => word !== undefined).join(" "));
 
 /** A script's line that gives the code of the error that using a handle throws. */
 const codeOf = (use: string) => `await ${use}.then(() => "performed", (error) => error.code)`;
@@ -74,6 +77,34 @@ describe("a script may do what `uses` names and its agent is bound to, and nothi
     ]);
   });
 
+  test("relative paths and `./` in `uses` begin in the working folder, or in `cwd`", async () => {
+    const folder = join(world.folder, "odd * name");
+    mkdirSync(folder);
+    writeFileSync(join(world.folder, "a.txt"), "outer");
+    writeFileSync(join(folder, "a.txt"), "inner");
+    await world.grant("agent", `fs:*:${world.folder}/**`);
+    await world.grant("agent", "os:process:pwd", { constraints: { unconfined: true } });
+    const step = (params: JsonObject) =>
+      world.pipeline.executor.executeStep(
+        world.context({
+          action: builtinActions.script.run,
+          requiredCapability: "code:execute:demo",
+          actionParams: { name: "demo", ...params },
+        }),
+      );
+    const code = `return [(await handles.fs.read("a.txt")).text, (await handles.fs.list(".")).entries.length,
+      (await handles.process.run({ program: "pwd" })).stdout, ${codeOf(`handles.fs.read("../a.txt")`)}]`;
+    const uses = ["fs:read:./a.txt", "fs:list:.", "os:process:pwd"];
+    expect(await step({ code, uses })).toMatchObject({
+      output: ["outer", 2, `${world.folder}\n`, "invalid_capability"],
+    });
+    expect(await step({ code, uses, cwd: "odd * name" })).toMatchObject({
+      output: ["inner", 1, `${folder}\n`, "invalid_capability"],
+    });
+    const asked = world.committed().findLast(({ event }) => event === "step_execution_requested");
+    expect(asked?.["requirements"]).toContain(`fs:read:${world.folder}/odd \\* name/a.txt`);
+  });
+
   test("without a binding for one of `uses` it does not start", async () => {
     await world.grant("agent", "memory:read:**");
     expect(await run("return 1", ["memory:read:a", "memory:write:a"])).toMatchObject({
@@ -103,7 +134,7 @@ describe("a script may do what `uses` names and its agent is bound to, and nothi
     "handles.fs.read(7)",
     "handles.fs.read({})",
     "handles.fs.read('../etc/passwd')",
-    "handles.fs.read('relative')",
+    "handles.fs.read('a/../b')",
     "handles.fs.write('/x', () => 1)",
     "handles.fs.write('/x', { $bytes: 1 })",
     "handles.fs.list(['/'])",

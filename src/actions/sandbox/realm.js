@@ -16,10 +16,17 @@
  */
 export function realm(post, end, random, uuid, methods) {
   "use strict";
-  const { parse, stringify } = JSON;
-  const { create, defineProperty, freeze, getOwnPropertyDescriptor, getPrototypeOf, setPrototypeOf } = Object;
-  const { apply, ownKeys, deleteProperty } = Reflect;
-  const { slice } = String.prototype;
+  const { stringify } = JSON;
+  /** @type {(json: string) => unknown} */
+  const parse = JSON.parse;
+  const { defineProperty, freeze, getOwnPropertyDescriptor } = Object;
+  /** @type {(prototype: null) => { [key: string]: unknown }} */
+  const create = Object.create;
+  /** @type {(of: object) => unknown} */
+  const getPrototypeOf = Object.getPrototypeOf;
+  /** @type {(of: object, prototype: null) => unknown} */
+  const setPrototypeOf = Object.setPrototypeOf;
+  const { get, ownKeys, deleteProperty } = Reflect;
   const { isArray } = Array;
   const { isFinite: isFiniteNumber } = Number;
   const [PromiseOfRealm, ErrorOfRealm, TypeErrorOfRealm, text] = [Promise, Error, TypeError, String];
@@ -99,15 +106,27 @@ export function realm(post, end, random, uuid, methods) {
   /** @param {unknown} value */
   const encode = (value) => /** @type {string} */ (stringify(plain(value, "$", depthMax)));
 
-  /** What was thrown, whatever it is: reading it may throw again, and may run the script's own code. */
-  const describe = (/** @type {any} */ thrown) => {
+  /** @param {string} value */
+  const beginningOf = (value) => {
+    if (value.length <= 4_000) return value;
+    let beginning = "";
+    for (let index = 0; index < 4_000; index++) beginning += value[index];
+    return beginning;
+  };
+
+  /**
+   * What was thrown, whatever it is: reading it may throw again, and may run the script's own code.
+   * @param {unknown} thrown
+   */
+  const describe = (thrown) => {
     const facts = create(null);
     const isObject = (typeof thrown === "object" && thrown !== null) || typeof thrown === "function";
     for (let index = 0; index < factNames.length; index++) {
       const key = /** @type {string} */ (factNames[index]);
       try {
-        const value = isObject ? thrown[key] : key === "message" ? text(thrown) : undefined;
-        if (typeof value === "string") put(facts, key, apply(slice, value, [0, 4_000]));
+        /** @type {unknown} */
+        const value = isObject ? get(thrown, key) : key === "message" ? text(thrown) : undefined;
+        if (typeof value === "string") put(facts, key, beginningOf(value));
       } catch {
         put(facts, key, "(cannot be read)");
       }
@@ -115,8 +134,11 @@ export function realm(post, end, random, uuid, methods) {
     return stringify(facts);
   };
 
-  /** @type {{[call: number]: {resolve: (value: any) => void, reject: (error: Error) => void, at: Error}}} */
-  const pending = create(null);
+  /**
+   * @typedef {{ resolve: (value: unknown) => void, reject: (error: Error) => void, at: Error }} Waiting
+   * @type {{ [call: number]: Waiting }}
+   */
+  const pending = /** @type {{ [call: number]: Waiting }} */ (create(null));
   let calls = 0;
 
   /**
@@ -124,11 +146,11 @@ export function realm(post, end, random, uuid, methods) {
    * @param {string} json @param {Error} at
    */
   const toError = (json, at) => {
-    const { name, code, message } = parse(json);
-    const error = new ErrorOfRealm(message);
+    const facts = /** @type {{ name: string, code: string, message: string }} */ (parse(json));
+    const error = new ErrorOfRealm(facts.message);
     put(error, "stack", at.stack);
-    put(error, "name", name);
-    put(error, "code", code);
+    put(error, "name", facts.name);
+    put(error, "code", facts.code);
     return error;
   };
 
@@ -139,19 +161,17 @@ export function realm(post, end, random, uuid, methods) {
       const call = ++calls;
       const at = new ErrorOfRealm();
       const refused = post(call, method, encoded);
-      if (refused === "") pending[call] = /** @type {any} */ ({ __proto__: null, resolve, reject, at });
+      if (refused === "") pending[call] = { resolve, reject, at };
       else reject(toError(refused, at));
     });
 
-  /** @type {any} */
+  /** @type {{ [domain: string]: { [name: string]: (...args: unknown[]) => Promise<unknown> } }} */
   const handles = {};
   for (const method of methods) {
     const [domain = "", name = ""] = method.split(".");
-    handles[domain] ??= {};
-    handles[domain][name] = (/** @type {unknown[]} */ ...args) => send(method, args);
-    freeze(handles[domain][name]);
+    (handles[domain] ??= {})[name] = freeze((/** @type {unknown[]} */ ...args) => send(method, args));
   }
-  for (const domain of ownKeys(handles)) freeze(handles[domain]);
+  for (const domain of Object.values(handles)) freeze(domain);
 
   /** @param {string} name @param {unknown} value */
   const offer = (name, value) => defineProperty(globalThis, name, { value, writable: false });
@@ -179,8 +199,8 @@ export function realm(post, end, random, uuid, methods) {
       try {
         encoded = encode(value === undefined ? null : value);
       } catch (error) {
-        const { message } = parse(describe(error));
-        return end("output", text(message));
+        const facts = /** @type {{ message?: string }} */ (parse(describe(error)));
+        return end("output", text(facts.message));
       }
       return end("value", encoded);
     },

@@ -24,6 +24,8 @@ export interface ScriptRequest {
   /** The body of an async function. */
   readonly code: string;
   readonly input: JsonValue;
+  /** Absolute: where its relative paths begin. */
+  readonly folder: string;
   readonly limits: ScriptLimits;
 }
 
@@ -38,7 +40,7 @@ let shared: SandboxPool | undefined;
  *   `script_out_of_memory`, `script_crashed`; what `env.signal` was aborted with.
  */
 export async function runScript(
-  { name, code, input, limits }: ScriptRequest,
+  { name, code, input, folder, limits }: ScriptRequest,
   handles: Handles,
   env: Environment,
   pool: SandboxPool = (shared ??= new SandboxPool()),
@@ -65,7 +67,7 @@ export async function runScript(
       signal: AbortSignal.any([env.signal, deadline.signal]),
       onCall: (answer, call, method, args) => {
         // Delivered as it comes: the order in which effects end is the order in which the script sees it.
-        void useHandle(handles, method, args, textMax).then(({ ok, text }) => answer(call, ok, text));
+        void useHandle(handles, folder, method, args, textMax).then(({ ok, text }) => answer(call, ok, text));
       },
     });
     if (end.kind !== "value") throw scriptFailure(end, job);

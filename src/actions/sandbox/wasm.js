@@ -9,10 +9,13 @@
  */
 
 /**
- * @type {{
- *   readonly compile: (bytes: Uint8Array) => Promise<WasmModule>,
- *   readonly Memory: new (pages: { readonly initial: number, readonly maximum: number }) => WasmMemory,
- *   readonly Instance: new (module: WasmModule, imports: WasmImports) => { readonly exports: object },
- * }}
+ * @typedef {object} Wasm
+ * @property {(bytes: Uint8Array) => Promise<WasmModule>} compile
+ * @property {new (pages: { readonly initial: number, readonly maximum: number }) => WasmMemory} Memory
+ * @property {new (module: WasmModule, imports: WasmImports) => { readonly exports: object }} Instance
  */
-export const wasm = Reflect.get(globalThis, "WebAssembly");
+
+/** @type {unknown} */
+const given = Reflect.get(globalThis, "WebAssembly");
+
+export const wasm = /** @type {Wasm} */ (given);
