@@ -1,7 +1,7 @@
 import tseslint from "typescript-eslint";
 
 export default tseslint.config(
-  { ignores: ["dist/", "coverage/", "node_modules/", "out/"] },
+  { ignores: ["dist/", "coverage/", "node_modules/", "out/", "examples/**/*.js"] },
   ...tseslint.configs.recommendedTypeChecked,
   {
     languageOptions: {
