@@ -31,7 +31,7 @@ async function run(n: number, code: string, signal = new AbortController().signa
     },
     agentId: `agent-${n % 4}`,
     signal,
-    onCall: (answer, call) => answer(call, true, '{"n":1}'),
+    onCall: (_method, _args, answer) => answer(true, '{"n":1}'),
   });
   if (end.kind !== "value") throw new Error(`script ${n} ended with ${end.kind}`);
 }

@@ -4,7 +4,7 @@ import { wasm } from "../../src/actions/sandbox/wasm.js";
 import { confinedImports } from "../../src/actions/sandbox/wasm-imports.js";
 
 const names = "a b c d e f g h i j k l m n o p q r s t".split(" ");
-const given = Object.fromEntries(names.map((name) => [name, () => "the host's own"]));
+const given = Object.fromEntries(names.map((name) => [name, (): unknown => "the host's own"]));
 const memory = () => new wasm.Memory({ initial: 1, maximum: 1 });
 type Import = (...args: unknown[]) => unknown;
 const confined = (of = memory()) =>

@@ -63,10 +63,8 @@ async function run(code: string, input: unknown, deadlineMs: number): Promise<Sc
       job: { ...job, methods: handleMethods },
       agentId: "agent",
       signal,
-      onCall: (answer, call, method, args) =>
-        void useHandle(handles, "/", method, args, limits.textMax).then(({ ok, text }) =>
-          answer(call, ok, text),
-        ),
+      onCall: (method, args, answer) =>
+        void useHandle(handles, "/", method, args, limits.textMax).then(({ ok, text }) => answer(ok, text)),
     });
   } catch (error) {
     if (error !== signal.reason) throw error;
@@ -100,7 +98,7 @@ describe.skipIf(payloads.length === 0)("no known escape leaves the sandbox", () 
   test.each(payloads.map((each) => [each.id, each.title, each.code] as const))(
     "%s %s",
     async (_id, _title, code) => {
-      const end = await run(harness, code, 500);
+      const end = await run(harness, code, 1_500);
       const kind = end === "killed" ? end : end.kind;
       ends.set(kind, (ends.get(kind) ?? 0) + 1);
       if (end !== "killed" && end.kind === "value") {

@@ -50,7 +50,7 @@ async function run(code: string, more: More = {}): Promise<unknown> {
     },
     agentId: more.agentId ?? "agent",
     signal: more.signal ?? never,
-    onCall: more.onCall ?? ((answer, call) => answer(call, true, "null")),
+    onCall: more.onCall ?? ((_method, _args, answer) => answer(true, "null")),
   });
   return end.kind === "value" ? (JSON.parse(end.text) as unknown) : end;
 }
@@ -76,9 +76,9 @@ describe("a pool of threads", () => {
     const killed = run(endless, { signal: stop.signal });
     const neighbour = run("return await handles.test.call()", {
       agentId: "neighbour",
-      onCall: (answer, call) => {
+      onCall: (_method, _args, answer) => {
         stop.abort(new Error("enough"));
-        setTimeout(() => answer(call, true, '"answered"'), 50);
+        setTimeout(() => answer(true, '"answered"'), 50);
       },
     });
     await expect(killed).rejects.toThrow("enough");
@@ -93,13 +93,64 @@ describe("a pool of threads", () => {
     const stop = new AbortController();
     expect(await run("return 1", { signal: stop.signal })).toBe(1);
     const next = run("return await handles.test.call()", {
-      onCall: (answer, call) => {
+      onCall: (_method, _args, answer) => {
         stop.abort(new Error("too late to matter"));
-        setTimeout(() => answer(call, true, "7"), 20);
+        setTimeout(() => answer(true, "7"), 20);
       },
     });
     expect(await next).toBe(7);
     expect(made).toHaveLength(1);
+  });
+
+  test("an answer that comes after a script's end never reaches the next script on its thread", async () => {
+    open({ size: 1 });
+    const late: ((ok: boolean, text: string) => void)[] = [];
+    const hold: NonNullable<More["onCall"]> = (_method, _args, answer) => void late.push(answer);
+    const failing = run("handles.test.call(); throw new Error('over')", { onCall: hold });
+    expect(await failing).toMatchObject({ kind: "thrown" });
+    const next = run("return await handles.test.call()", {
+      onCall: (_method, _args, answer) => {
+        late[0]?.(true, '"of the script before"');
+        setTimeout(() => answer(true, '"its own"'), 20);
+      },
+    });
+    expect(await next).toBe("its own");
+    expect(late).toHaveLength(1);
+    expect(made).toHaveLength(1);
+  });
+
+  test("eight calls are under way and no more; the others wait, in order, and all of them are made", async () => {
+    open({ size: 1 });
+    let underWay = 0;
+    let most = 0;
+    const seen: string[] = [];
+    const code = `for (let i = 0; i < 30; i++) handles.test.call(i); return "returned"`;
+    const returned = await run(code, {
+      onCall: (_method, args, answer) => {
+        seen.push(args);
+        most = Math.max(most, ++underWay);
+        setTimeout(() => {
+          underWay--;
+          answer(true, "null");
+        }, 1);
+      },
+    });
+    expect(returned).toBe("returned");
+    expect(seen).toEqual(Array.from({ length: 30 }, (_, index) => `[${index}]`));
+    expect(most).toBe(8);
+  });
+
+  test("a worker that cannot be made is an error, and takes nobody's turn", async () => {
+    let fails = 3;
+    open({
+      size: 1,
+      create: () => {
+        if (fails-- > 0) throw new Error("no more threads");
+        return new SandboxWorker();
+      },
+    });
+    for (let time = 0; time < 3; time++) await expect(run("return 1")).rejects.toThrow("no more threads");
+    expect(await run("return 1")).toBe(1);
   });
 
   test("aborted while it waits for its turn, or before: it never starts", async () => {
@@ -153,7 +204,7 @@ describe("a pool of threads", () => {
     expect(await run("return 1", { input: "x".repeat(40_000_000) })).toMatchObject({ kind: "engine" });
     expect(
       await run("return await handles.test.call()", {
-        onCall: (answer, call) => answer(call, true, JSON.stringify("x".repeat(40_000_000))),
+        onCall: (_method, _args, answer) => answer(true, JSON.stringify("x".repeat(40_000_000))),
       }),
     ).toMatchObject({ kind: "engine" });
     expect(await run("return 1")).toBe(1);

@@ -18,7 +18,7 @@ export interface PoolCall {
   readonly job: ScriptJob;
   readonly agentId: string;
   readonly signal: AbortSignal;
-  readonly onCall: (answer: SandboxWorker["answer"], ...call: Parameters<OnCall>) => void;
+  readonly onCall: OnCall;
 }
 
 interface Waiter {
@@ -55,26 +55,17 @@ export class SandboxPool {
    */
   async run({ job, agentId, signal, onCall }: PoolCall): Promise<ScriptEnd> {
     await this.#turn(agentId, signal);
-    const worker = this.#idle.pop() ?? this.#options.create();
-    let kill: Promise<void> | undefined;
-    let stop = (): void => undefined;
-    const stopped = new Promise<never>((_resolve, reject) => {
-      stop = () => {
-        // First, since a killed worker answers too: what ended the script is the reason, not its thread's end.
-        reject(signal.reason as Error);
-        kill = worker.kill();
-      };
-    });
-    signal.addEventListener("abort", stop, { once: true });
+    let ended: Promise<void> | undefined;
     try {
-      const answer: SandboxWorker["answer"] = (...given) => worker.answer(...given);
-      if (signal.aborted) stop();
-      return await Promise.race([stopped, worker.run(job, (...call) => onCall(answer, ...call))]);
+      const worker = this.#idle.pop() ?? this.#options.create();
+      try {
+        return await untilStopped(worker, signal, worker.run(job, onCall));
+      } finally {
+        ended = this.#retire(worker);
+      }
     } finally {
-      // A signal that is aborted later must not end the script of somebody else on the same thread.
-      signal.removeEventListener("abort", stop);
       // The turn is over when the thread is: a killed one may still be burning its processor.
-      void this.#retire(worker, kill).then(() => this.#release(agentId));
+      void Promise.resolve(ended).then(() => this.#release(agentId));
     }
   }
 
@@ -83,15 +74,15 @@ export class SandboxPool {
     await Promise.all(this.#idle.splice(0).map((worker) => worker.kill()));
   }
 
-  async #retire(worker: SandboxWorker, kill: Promise<void> | undefined): Promise<void> {
+  async #retire(worker: SandboxWorker): Promise<void> {
     const { scriptsPerWorker, growthBytesMax } = this.#options;
     // There is no resident memory of a thread. Whoever else let the process grow costs one worker, not all.
     const isBloated = process.memoryUsage.rss() > this.#residentBytes + growthBytesMax;
-    if (kill === undefined && !worker.dead && !isBloated && worker.scripts < scriptsPerWorker) {
+    if (!worker.dead && !isBloated && worker.scripts < scriptsPerWorker) {
       this.#idle.push(worker);
       return;
     }
-    await (kill ?? worker.kill());
+    await worker.kill();
     if (isBloated) this.#residentBytes = process.memoryUsage.rss();
   }
 
@@ -135,5 +126,29 @@ export class SandboxPool {
       this.#busyOf.set(waiter.agentId, (this.#busyOf.get(waiter.agentId) ?? 0) + 1);
       waiter.start();
     }
+  }
+}
+
+/** What the script came to, unless the signal ends its thread first. */
+async function untilStopped(
+  worker: SandboxWorker,
+  signal: AbortSignal,
+  end: Promise<ScriptEnd>,
+): Promise<ScriptEnd> {
+  let stop = (): void => undefined;
+  const stopped = new Promise<never>((_resolve, reject) => {
+    stop = () => {
+      // First, since a killed worker answers too: what ended the script is the reason, not its thread's end.
+      reject(signal.reason as Error);
+      void worker.kill();
+    };
+  });
+  signal.addEventListener("abort", stop, { once: true });
+  try {
+    if (signal.aborted) stop();
+    return await Promise.race([stopped, end]);
+  } finally {
+    // A signal that is aborted later must not end the script of somebody else on the same thread.
+    signal.removeEventListener("abort", stop);
   }
 }

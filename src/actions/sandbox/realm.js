@@ -135,9 +135,15 @@ export function realm(post, end, random, uuid, methods) {
   };
 
   /**
-   * @typedef {{ resolve: (value: unknown) => void, reject: (error: Error) => void, at: Error }} Waiting
-   * @type {{ [call: number]: Waiting }}
+   * A call that has no answer yet, and where it was made.
+   * @typedef {object} Waiting
+   * @property {string} method
+   * @property {string} encoded
+   * @property {(value: unknown) => void} resolve
+   * @property {(error: Error) => void} reject
+   * @property {Error} at
    */
+
   const pending = /** @type {{ [call: number]: Waiting }} */ (create(null));
   let calls = 0;
 
@@ -154,15 +160,44 @@ export function realm(post, end, random, uuid, methods) {
     return error;
   };
 
+  /**
+   * So many calls are under way at once; more of them wait here, in the script's own memory. It bounds the answers
+   * that the host holds for a script that does not take them.
+   */
+  const underWayMax = 8;
+  let underWay = 0;
+  let posted = 0;
+  let settled = () => {};
+
+  /** Calls are posted in the order in which they were made. */
+  const postNext = () => {
+    while (underWay < underWayMax && posted < calls) {
+      const call = ++posted;
+      const { method, encoded, reject, at } = /** @type {Waiting} */ (pending[call]);
+      const refused = post(call, method, encoded);
+      if (refused === "") {
+        underWay++;
+        continue;
+      }
+      delete pending[call];
+      reject(toError(refused, at));
+    }
+    if (underWay === 0) settled();
+  };
+
   /** @param {string} method @param {unknown[]} args */
   const send = (method, args) =>
     new PromiseOfRealm((resolve, reject) => {
       const encoded = encode(args);
-      const call = ++calls;
-      const at = new ErrorOfRealm();
-      const refused = post(call, method, encoded);
-      if (refused === "") pending[call] = { resolve, reject, at };
-      else reject(toError(refused, at));
+      pending[++calls] = { method, encoded, resolve, reject, at: new ErrorOfRealm() };
+      postNext();
+    });
+
+  /** Resolves when no call is under way: a script is not over before what it did is (H1). */
+  const allSettled = () =>
+    new PromiseOfRealm((/** @type {(value: undefined) => void} */ resolve) => {
+      settled = () => resolve(undefined);
+      if (underWay === 0) settled();
     });
 
   /** @type {{ [domain: string]: { [name: string]: (...args: unknown[]) => Promise<unknown> } }} */
@@ -202,6 +237,7 @@ export function realm(post, end, random, uuid, methods) {
         const facts = /** @type {{ message?: string }} */ (parse(describe(error)));
         return end("output", text(facts.message));
       }
+      await allSettled();
       return end("value", encoded);
     },
     /** @param {number} call @param {boolean} ok @param {string} json */
@@ -209,8 +245,10 @@ export function realm(post, end, random, uuid, methods) {
       const waiting = pending[call];
       if (waiting === undefined) return;
       delete pending[call];
+      underWay--;
       if (ok) waiting.resolve(parse(json));
       else waiting.reject(toError(json, waiting.at));
+      postNext();
     },
     describe,
   });

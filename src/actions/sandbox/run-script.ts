@@ -65,9 +65,9 @@ export async function runScript(
       job,
       agentId: env.agentId,
       signal: AbortSignal.any([env.signal, deadline.signal]),
-      onCall: (answer, call, method, args) => {
+      onCall: (method, args, answer) => {
         // Delivered as it comes: the order in which effects end is the order in which the script sees it.
-        void useHandle(handles, folder, method, args, textMax).then(({ ok, text }) => answer(call, ok, text));
+        void useHandle(handles, folder, method, args, textMax).then(({ ok, text }) => answer(ok, text));
       },
     });
     if (end.kind !== "value") throw scriptFailure(end, job);

@@ -1,8 +1,11 @@
 import { Worker } from "node:worker_threads";
 import type { FromWorker, ScriptEnd, ScriptJob, ToWorker } from "./protocol.js";
 
-/** What a running script asks for; the answer goes back through `answer`. */
-export type OnCall = (call: number, method: string, args: string) => void;
+/** Answers one call of one script; does nothing once that script is over. */
+export type Answer = (ok: boolean, text: string) => void;
+
+/** A script uses a handle: `method` as in `fs.read`, `args` JSON text of an array. */
+export type OnCall = (method: string, args: string, answer: Answer) => void;
 
 interface Current {
   readonly id: number;
@@ -61,11 +64,6 @@ export class SandboxWorker {
     });
   }
 
-  /** Answers a call of the script that is running. */
-  answer(call: number, ok: boolean, text: string): void {
-    if (this.#current !== undefined) this.#send({ kind: "answer", id: this.#current.id, call, ok, text });
-  }
-
   /** Ends the thread whatever it does; resolves when it is gone. */
   async kill(): Promise<void> {
     this.#die("it was ended");
@@ -79,8 +77,12 @@ export class SandboxWorker {
   #receive(message: FromWorker): void {
     const current = this.#current;
     if (current === undefined || message.id !== current.id) return;
-    if (message.kind === "call") return current.onCall(message.call, message.method, message.args);
-    this.#finish(message.end);
+    if (message.kind === "end") return this.#finish(message.end);
+    const { id, call, method, args } = message;
+    current.onCall(method, args, (ok, text) => {
+      // The next script has calls of the same numbers, and must not get what belongs to this one.
+      if (this.#current?.id === id) this.#send({ kind: "answer", id, call, ok, text });
+    });
   }
 
   #die(why: string): void {
