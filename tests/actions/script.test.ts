@@ -257,6 +257,7 @@ describe("limits", () => {
       "script_out_of_memory",
       { memory_bytes: 2 ** 21 },
     ],
+    ["return new Uint8Array(4e6).length", "script_out_of_memory", { memory_bytes: 2 ** 21 }],
     ["return new Uint8Array(1e9).length", "script_out_of_memory", {}],
     ["const f = () => f(); f()", "script_failed", {}],
     ["return 'x'.repeat(1001)", "script_output", { output_characters: 1_000 }],

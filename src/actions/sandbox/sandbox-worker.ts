@@ -80,7 +80,8 @@ export class SandboxWorker {
     if (message.kind === "end") return this.#finish(message.end);
     const { id, call, method, args } = message;
     current.onCall(method, args, (ok, text) => {
-      // The next script has calls of the same numbers, and must not get what belongs to this one.
+      // The next script has calls of the same numbers, and must not get what belongs to this one: asked here,
+      // and again by the worker, which knows whose calls it runs.
       if (this.#current?.id === id) this.#send({ kind: "answer", id, call, ok, text });
     });
   }
