@@ -77,6 +77,17 @@ export interface Pipeline {
   checkpoint(): Promise<string>;
   /** The public key that its checkpoints are verified with, as `name+keyid+base64`. */
   verifierKey(): string;
+  /**
+   * Replaces the key that checkpoints are signed with by that of another signer of the same name, for example when a
+   * key service takes over from the key beside the database. Records `key_rotated`, and has both sign the checkpoint
+   * that ends with it. Give the new signer as `signer` from then on; a process that still has the old one makes no
+   * more checkpoints. When it fails halfway, calling it again with the same signers finishes it.
+   *
+   * @param options.by who replaces it, as recorded.
+   * @returns the new verifier key, as `name+keyid+base64`.
+   * @throws StoreError `invalid_key`, `key_not_in_force`; EvidenceError `invalid_signature`; AuditUnavailableError.
+   */
+  rotateSigner(next: Signer, options: { readonly by: string }): Promise<string>;
   /** What may be handed to the code of one agent (SEMANTICS A6). */
   forAgent(agentId: string): AgentFacet;
   /** Records what is queued, then releases the database. Idempotent. */
@@ -119,6 +130,7 @@ export async function createPipeline(options: PipelineOptions): Promise<Pipeline
     workingFolder,
     checkpoint: async () => (await checkpoints.checkpoint()).note,
     verifierKey: () => checkpoints.verifierKey(),
+    rotateSigner: (next: Signer, { by }: { readonly by: string }) => checkpoints.rotate(next, by),
     forAgent: (agentId: string) => {
       if (!isIdentifier(agentId)) throw new TypeError(`\`${String(agentId)}\` is not an agent id`);
       return agentFacet(agentId, executor, permissionEnforcer);

@@ -41,7 +41,10 @@ export interface VerifyOptions {
 }
 
 export interface VerifyExportOptions extends VerifyOptions {
-  /** An older signed checkpoint that was kept elsewhere: the log must have grown out of it. */
+  /**
+   * An older signed checkpoint that was kept elsewhere: the log must have grown out of it. By a trusted key, or by
+   * one that the log says the key in force replaced.
+   */
   readonly against?: string | Uint8Array;
   /** Told how many entries have been verified, of how many. */
   readonly onProgress?: (done: number, size: number) => void;
@@ -145,6 +148,8 @@ export async function verifyExport(
   const { crypto, origin, against, onProgress } = options;
   return verifyExportWith(readFile, {
     hasher: hasherOf(crypto),
+    crypto: crypto ?? portableCrypto,
+    keys: keysOf(keys, crypto),
     verifiers: verifiersOf(keys, crypto),
     origin,
     against,
@@ -157,10 +162,12 @@ function hasherOf(crypto: ProofCrypto | undefined) {
 }
 
 function verifiersOf(keys: TrustedKeys, crypto: ProofCrypto = portableCrypto): NoteVerifier[] {
+  return keysOf(keys, crypto).map((key) => ed25519Verifier(crypto, key));
+}
+
+function keysOf(keys: TrustedKeys, crypto: ProofCrypto = portableCrypto): VerifierKey[] {
   const list = Array.isArray(keys)
     ? (keys as readonly (string | VerifierKey)[])
     : [keys as string | VerifierKey];
-  return list.map((key) =>
-    ed25519Verifier(crypto, typeof key === "string" ? parseKey(crypto.sha256, key) : key),
-  );
+  return list.map((key) => (typeof key === "string" ? parseKey(crypto.sha256, key) : key));
 }

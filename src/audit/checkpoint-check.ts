@@ -3,7 +3,7 @@ import { EvidenceError } from "../model/errors.js";
 import type { Checkpoint } from "../model/proof/checkpoint.js";
 import { equalBytes } from "../model/proof/hash.js";
 import { printVerifierKey, type VerifierKey } from "../model/proof/verifier-key.js";
-import type { KeySchedule } from "./key-schedule.js";
+import type { KeySchedule } from "../model/proof/key-schedule.js";
 
 /**
  * Compares the signed checkpoints, smallest first, with the tree as it grows over the events. Since each must be
@@ -49,7 +49,10 @@ export class CheckpointCheck {
       throw new EvidenceError(
         "unknown_key",
         `event ${missing} rotates the key, and no checkpoint signed by both keys ends with it`,
-        { seq: missing, hint: "`synapse audit checkpoint` finishes a rotation that was interrupted" },
+        {
+          seq: missing,
+          hint: "`pipeline.rotateSigner` with the same two signers finishes a rotation that was interrupted",
+        },
       );
     }
     if (this.count > 0 && !this.#vouched) {

@@ -24,6 +24,8 @@ export class EventCheck {
   readonly #missing = new Map<string, number>();
   #range: CompactRange = emptyRange();
   #nodes = 0;
+  /** Numbers of the events that replaced the key. */
+  readonly rotations: number[] = [];
   readonly state = new State();
   readonly runs = new RunFold();
 
@@ -56,7 +58,7 @@ export class EventCheck {
     this.#range = appendLeaf(nodeTreeHasher, this.#range, computed, (level, index, hash) => {
       if (level > 0 && level % keptLevels === 0) this.#checkNode(level, index, hash);
     });
-    this.#noteBlobs(event);
+    this.#note(event);
   }
 
   /**
@@ -126,8 +128,9 @@ export class EventCheck {
     );
   }
 
-  #noteBlobs(event: AuditEvent): void {
+  #note(event: AuditEvent): void {
     if (event.event.startsWith("x_")) return;
+    if (event.event === "key_rotated") this.rotations.push(event.seq);
     if (event.event === "blob_erased") this.#erased.add(textMember(event, "ref"));
     for (const [member, ref] of Object.entries(event)) {
       if (!member.endsWith("_commitment") || typeof ref !== "string") continue;

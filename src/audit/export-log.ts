@@ -4,8 +4,10 @@ import {
   fsyncSync,
   mkdirSync,
   openSync,
+  readdirSync,
   readFileSync,
   renameSync,
+  rmSync,
   writeFileSync,
 } from "node:fs";
 import { dirname, join } from "node:path";
@@ -19,7 +21,7 @@ import { equalBytes } from "../model/proof/hash.js";
 import type { NodeReader } from "../model/proof/subtree.js";
 import { printTile, type Tile, tileHeight, tilePath, tilesOf, tileWidth } from "../model/proof/tile.js";
 import { imageNodes, rootAt } from "./image-nodes.js";
-import type { KeySchedule } from "./key-schedule.js";
+import type { KeySchedule } from "../model/proof/key-schedule.js";
 
 export interface Exported {
   /** Events that the folder holds now. */
@@ -49,6 +51,7 @@ export function exportLog(
       hint: "`synapse audit verify` says what is wrong with the log",
     });
   const from = exportedBefore(read, keys, target.folder, checkpoint);
+  removeRemains(join(target.folder, "tile"));
   let files = 0;
   let done = from;
   for (const tile of tilesOf(checkpoint.size, from)) {
@@ -96,6 +99,24 @@ function contentOf(image: LogImage, read: NodeReader, tile: Tile): Uint8Array {
     });
   });
   return printEntryBundle(entries);
+}
+
+/** What exports that were killed were writing: nobody would take it for a part of the log, nor ever remove it. */
+function removeRemains(folder: string): void {
+  if (!existsSync(folder)) return;
+  for (const name of readdirSync(folder, { recursive: true, encoding: "utf8" })) {
+    const writer = /\.tmp-([1-9][0-9]*)$/.exec(name)?.[1];
+    if (writer !== undefined && !isAlive(Number(writer))) rmSync(join(folder, name), { force: true });
+  }
+}
+
+function isAlive(pid: number): boolean {
+  try {
+    return process.kill(pid, 0);
+  } catch (error) {
+    // Not ours to signal, but there.
+    return (error as NodeJS.ErrnoException).code === "EPERM";
+  }
 }
 
 function isWritten(path: string, bytes: Uint8Array): boolean {

@@ -6,7 +6,7 @@ import { parseCheckpointText } from "../model/proof/checkpoint.js";
 import { parseEntry } from "../model/proof/entry.js";
 import { parseNote } from "../model/proof/note.js";
 import { type VerifierKey, verifierKey } from "../model/proof/verifier-key.js";
-import { KeySchedule } from "./key-schedule.js";
+import { KeySchedule } from "../model/proof/key-schedule.js";
 
 export interface KnownKeys {
   /** The key that the auditor was given; without it the one beside the database stands in. */
@@ -24,7 +24,7 @@ export function logKeys(
   { key, ownKey: publicKey }: KnownKeys,
 ): { readonly keys: KeySchedule; readonly trusted: VerifierKey } {
   const trusted = key ?? ownKey(image, publicKey) ?? placeholder;
-  const keys = new KeySchedule(rotations(image), trusted);
+  const keys = new KeySchedule(nodeCrypto, rotations(image), trusted);
   if (trusted !== placeholder) assertLogId(image, keys);
   return { keys, trusted };
 }
@@ -50,7 +50,7 @@ function assertLogId(image: LogImage, keys: KeySchedule): void {
 }
 
 function rotations(image: LogImage): AuditEvent[] {
-  return image.eventsOfType("key_rotated").flatMap(({ seq, doc }) => {
+  return image.keyRotations().flatMap(({ seq, doc }) => {
     const event = doc === undefined ? undefined : entryIn(doc);
     return event?.event === "key_rotated" ? [{ ...event, seq }] : [];
   });

@@ -27,7 +27,7 @@ function* authorityProblems(image: LogImage, state: State): Generator<Problem> {
     const why = link === undefined ? "no event made it" : linkFault(row, link);
     if (why !== undefined)
       yield projected(`the ${row.kind} \`${row.id}\` in the tables: ${why}`, seqOf(row, link));
-    if (link !== undefined && !sameNumbers(image.rateTimes(row.id), link.window?.times ?? []))
+    if (link !== undefined && !isWindow(image.rateUses(row.id), link.window?.times ?? []))
       yield projected(
         `the ${row.kind} \`${row.id}\` in the tables: the uses in its rate window are not those of the log`,
         link.createdSeq,
@@ -145,6 +145,10 @@ function projected(message: string, seq: number | null): Problem {
   return problem("projection_mismatch", message, seq);
 }
 
-function sameNumbers(a: readonly number[], b: readonly number[]): boolean {
-  return a.length === b.length && a.every((value, i) => value === b[i]);
+/** The same times in the same order. Numbers count on: only the oldest are ever taken out. */
+function isWindow(uses: readonly { readonly n: number; readonly at: number }[], times: readonly number[]) {
+  const [first] = uses;
+  return (
+    uses.length === times.length && uses.every(({ n, at }, i) => at === times[i] && n === (first?.n ?? 0) + i)
+  );
 }

@@ -14,13 +14,22 @@ import { proveInclusion, verifyInclusionWith } from "../model/proof/inclusion.js
 import { parseNote } from "../model/proof/note.js";
 import { proofDocument, type ProofDocument } from "../model/proof/proof-document.js";
 import { imageNodes } from "./image-nodes.js";
-import type { KeySchedule } from "./key-schedule.js";
+import type { KeySchedule } from "../model/proof/key-schedule.js";
 
 /** An event by its id or its number; undefined when the log has none. */
 export function findEvent(image: LogImage, idOrSeq: string): EventRow | undefined {
-  if (!/^[1-9][0-9]{0,15}$/.test(idOrSeq)) return image.eventById(idOrSeq);
+  if (!/^[1-9][0-9]{0,15}$/.test(idOrSeq)) return withId(image.eventById(idOrSeq), idOrSeq);
   const [row] = image.events(Number(idOrSeq) - 1, 1);
   return row?.seq === Number(idOrSeq) ? row : undefined;
+}
+
+/** The index is no part of the log: an edited one must not have another event proven than was asked for. */
+function withId(row: EventRow | undefined, id: string): EventRow | undefined {
+  if (row?.doc === undefined || parseEntry(row.doc)["id"] === id) return row;
+  throw new EvidenceError("entry_mismatch", `event ${row.seq} has another id than \`${id}\``, {
+    seq: row.seq,
+    hint: "the index of ids was changed: `synapse audit verify` says what is wrong with the log",
+  });
 }
 
 /**

@@ -5,7 +5,7 @@ import type { Checkpoint } from "../model/proof/checkpoint.js";
 import { equalBytes } from "../model/proof/hash.js";
 import { CheckpointCheck } from "./checkpoint-check.js";
 import { EventCheck } from "./event-check.js";
-import type { KeySchedule } from "./key-schedule.js";
+import type { KeySchedule } from "../model/proof/key-schedule.js";
 import { type KnownKeys, logKeys } from "./log-keys.js";
 import { type Problem, problem, problemOf } from "./problem.js";
 import { projectionProblems } from "./projection-check.js";
@@ -45,6 +45,7 @@ export async function verifyLog(image: LogImage, options: VerifyLogOptions = {})
     const against = options.against === undefined ? undefined : openAgainst(keys, options.against);
     checkpoints = new CheckpointCheck(image, keys);
     await readAll(image, events, checkpoints, against, options);
+    assertSameRotations(events, keys);
     events.end();
     checkpoints.end(events.size, trusted);
     assertNotShorter(events.size, against);
@@ -115,6 +116,17 @@ function openAgainst(keys: KeySchedule, note: string): Checkpoint {
     if (!(error instanceof EvidenceError)) throw error;
     throw new EvidenceError(error.code, `the checkpoint to compare with: ${error.message}`, { cause: error });
   }
+}
+
+/** Checkpoints were held against keys that an index led to: a rotation hidden from it would keep an old key in force. */
+function assertSameRotations({ rotations }: EventCheck, { handovers }: KeySchedule): void {
+  const seq = [...rotations, ...handovers].find(
+    (each) => rotations.includes(each) !== handovers.includes(each),
+  );
+  if (seq === undefined) return;
+  throw new EvidenceError("unknown_key", `event ${seq}: the index of key rotations is not that of the log`, {
+    seq,
+  });
 }
 
 function assertNotShorter(size: number, against: Checkpoint | undefined): void {

@@ -1,8 +1,8 @@
 import { type KnownKeys, logKeys } from "../audit/log-keys.js";
-import type { KeySchedule } from "../audit/key-schedule.js";
+import type { KeySchedule } from "../model/proof/key-schedule.js";
 import type { CheckpointRow, LogImage } from "../core/log-image.js";
 import { publicKeyBeside } from "../core/signing-key.js";
-import type { VerifierKey } from "../model/proof/verifier-key.js";
+import { printVerifierKey, type VerifierKey } from "../model/proof/verifier-key.js";
 import { openImage } from "../stores/sqlite/image.js";
 import { type CommandContext, withPipeline } from "./context.js";
 
@@ -12,6 +12,8 @@ export interface CoveredImage {
   readonly keys: KeySchedule;
   /** The key that signs at that checkpoint's size, as it is handed out. */
   readonly vkey: string;
+  /** The key that was taken for this log's: the one that was given, or else the one beside the database. */
+  readonly trusted: string;
   readonly checkpoint: CheckpointRow;
 }
 
@@ -33,8 +35,14 @@ export async function withCoveredImage<T>(
     const checkpoint = image.newestCheckpoint();
     if (checkpoint === undefined) throw new TypeError("a checkpoint that was made is not there");
     const known: KnownKeys = { key, ownKey: publicKeyBeside(`${context.database}.key`) };
-    const { keys } = logKeys(image, known);
-    return body({ image, keys, vkey: keys.keys.at(-1) ?? "", checkpoint });
+    const { keys, trusted } = logKeys(image, known);
+    return body({
+      image,
+      keys,
+      vkey: keys.keys.at(-1) ?? "",
+      trusted: printVerifierKey(trusted),
+      checkpoint,
+    });
   } finally {
     image.close();
   }
@@ -49,4 +57,12 @@ function isCovered(context: CommandContext, sizeOf: (image: LogImage) => number)
   } finally {
     image.close();
   }
+}
+
+/** Evidence proves nothing by a key that comes with it (SEMANTICS R5): says whose key was taken. */
+export function noteOwnKey(context: CommandContext, vkey: string): void {
+  context.note(
+    `checked with the key of this machine, ${vkey}: whoever has that can sign anything; ` +
+      "others should check with the verifier key that they were handed",
+  );
 }

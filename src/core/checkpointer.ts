@@ -1,10 +1,12 @@
 import { printCheckpoint } from "../model/proof/checkpoint.js";
 import { noteMessage } from "../model/proof/note.js";
-import { printVerifierKey, signedNote, verifierKey } from "../model/proof/verifier-key.js";
+import { printVerifierKey, signedNote } from "../model/proof/verifier-key.js";
+import { checkActor } from "./authority.js";
 import { adminLane } from "./lanes.js";
 import type { Ledger } from "./ledger.js";
 import { nodeCrypto } from "./node-crypto.js";
 import type { Logger, Signer } from "./ports.js";
+import { assertInForce, keyOf, rotateSigner } from "./signer-rotation.js";
 import type { StoredCheckpoint } from "./store.js";
 
 export interface CheckpointOptions {
@@ -30,7 +32,9 @@ export class Checkpointer {
   #uncovered = 0;
   #rotations = 0;
   #timer: NodeJS.Timeout | undefined;
-  #making: Promise<StoredCheckpoint> | undefined;
+  #making: Promise<unknown> = Promise.resolve();
+  /** In force since `rotate`, whatever this process was started with. */
+  #replaced: Signer | undefined;
   readonly #stopListening: () => void;
 
   /** @param signer asked for each checkpoint: no key comes to be before it is needed, and keys are replaced. */
@@ -47,19 +51,28 @@ export class Checkpointer {
 
   /** `name+keyid+base64`, as verifiers take it. */
   verifierKey(): string {
-    const signer = this.#signer();
-    return printVerifierKey(verifierKey(nodeCrypto.sha256, signer.keyName, signer.publicKey));
+    return printVerifierKey(keyOf(this.#current()));
   }
 
   /** The checkpoint of the log as it stands, made now when there is none; durable when it resolves. */
   async checkpoint(): Promise<StoredCheckpoint> {
-    const running = this.#making;
-    // One after the other: the newest head is signed last.
-    const made = (running === undefined ? Promise.resolve() : running.then(ignore, ignore)).then(() =>
-      this.#make(),
-    );
-    this.#making = made;
-    return made;
+    return this.#inTurn(() => this.#make());
+  }
+
+  /**
+   * Replaces the signer; nothing is signed meanwhile. Resolves to the new key, as verifiers take it, once the
+   * checkpoint that both signed is durable.
+   *
+   * @throws as `rotateSigner`.
+   */
+  async rotate(next: Signer, by: string): Promise<string> {
+    checkActor("by", by);
+    return this.#inTurn(async () => {
+      const { vkey, ...checkpoint } = await rotateSigner(this.#ledger, { old: this.#current(), next, by });
+      this.#replaced = next;
+      await this.#published(checkpoint);
+      return vkey;
+    });
   }
 
   /** Makes the last one. Nothing uncovered: nothing to do. */
@@ -67,6 +80,17 @@ export class Checkpointer {
     clearTimeout(this.#timer);
     this.#stopListening();
     if (this.#uncovered > 0) await this.#inBackground();
+  }
+
+  #current(): Signer {
+    return this.#replaced ?? this.#signer();
+  }
+
+  /** One after the other: the newest head is signed last. */
+  #inTurn<T>(body: () => Promise<T>): Promise<T> {
+    const turn = this.#making.then(ignore, ignore).then(body);
+    this.#making = turn;
+    return turn;
   }
 
   #onEvent(): void {
@@ -93,8 +117,9 @@ export class Checkpointer {
     const covered = this.#uncovered;
     const known = driver.checkpoint(size);
     if (known !== undefined) return this.#published(known);
-    const signer = this.#signer();
-    const key = verifierKey(nodeCrypto.sha256, signer.keyName, signer.publicKey);
+    const signer = this.#current();
+    const key = keyOf(signer);
+    assertInForce(driver, key, size);
     const text = printCheckpoint({ origin: this.#options.origin, size, root, extensions: [] });
     const note = signedNote(nodeCrypto, text, key, await signer.sign(noteMessage(text)));
     const kept = await this.#ledger.submit(adminLane, (tx) => {

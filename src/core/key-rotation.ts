@@ -1,14 +1,13 @@
 import { existsSync, renameSync } from "node:fs";
 import { canonicalJson } from "../model/canonical.js";
-import { StoreError } from "../model/errors.js";
 import { printCheckpoint } from "../model/proof/checkpoint.js";
 import { appendLeaf, rangeRoot, restoreRange } from "../model/proof/compact-range.js";
 import { type NoteSignature, noteMessage, printNote } from "../model/proof/note.js";
 import { nodesOf } from "../model/proof/subtree.js";
-import { printVerifierKey, verifierKey } from "../model/proof/verifier-key.js";
+import { printVerifierKey } from "../model/proof/verifier-key.js";
 import { adminLane } from "./lanes.js";
 import type { Ledger } from "./ledger.js";
-import { nodeCrypto } from "./node-crypto.js";
+import { keyOf, notInForce } from "./signer-rotation.js";
 import { fileSigner, type FileSigner } from "./signing-key.js";
 import type { StoreDriver } from "./store.js";
 import type { Tx } from "./transition.js";
@@ -47,7 +46,7 @@ export async function rotateKey(
 export function signerBeside(driver: StoreDriver, keyFile: string, origin: string): FileSigner {
   const next = `${keyFile}${suffix}`;
   if (existsSync(next)) {
-    const [last] = driver.readEvents({ event: "key_rotated", newest: true, limit: 1 });
+    const last = driver.keyRotation();
     const committed = last !== undefined && last["new_vkey"] === vkeyOf(fileSigner(next, origin));
     if (committed) takePlace(next, keyFile);
   }
@@ -67,12 +66,8 @@ function handOver(tx: Tx, driver: StoreDriver, old: FileSigner, next: FileSigner
   const size = tx.state.seq;
   const hashes = nodesOf({ start: 0, end: size }).map(({ level, index }) => driver.treeNode(level, index));
   const [oldVkey, newVkey] = [vkeyOf(old), vkeyOf(next)];
-  const [last] = driver.readEvents({ event: "key_rotated", newest: true, limit: 1 });
-  if (last !== undefined && last["new_vkey"] !== oldVkey) {
-    throw new StoreError("key_not_in_force", "the key beside the database is not the one in force", {
-      hint: "another process replaced it meanwhile, or an old key was put back",
-    });
-  }
+  const last = driver.keyRotation();
+  if (last !== undefined && last["new_vkey"] !== oldVkey) throw notInForce();
   const event = tx.emit({ event: "key_rotated", old_vkey: oldVkey, new_vkey: newVkey, by });
   const leaf = nodeTreeHasher.leaf(Buffer.from(canonicalJson(event), "utf8"));
   const range = appendLeaf(nodeTreeHasher, restoreRange({ begin: 0, end: size, hashes }), leaf);
@@ -84,10 +79,10 @@ function handOver(tx: Tx, driver: StoreDriver, old: FileSigner, next: FileSigner
 }
 
 function signature(signer: FileSigner, text: string): NoteSignature {
-  const { name, keyId } = verifierKey(nodeCrypto.sha256, signer.keyName, signer.publicKey);
+  const { name, keyId } = keyOf(signer);
   return { name, keyId, signature: signer.signNow(noteMessage(text)) };
 }
 
-function vkeyOf({ keyName, publicKey }: FileSigner): string {
-  return printVerifierKey(verifierKey(nodeCrypto.sha256, keyName, publicKey));
+function vkeyOf(signer: FileSigner): string {
+  return printVerifierKey(keyOf(signer));
 }

@@ -42,8 +42,8 @@ export interface LogImage {
   eventCount(): number;
   /** Rows with a higher `seq`, in order. */
   events(after: number, limit: number): readonly EventRow[];
-  /** Events of one type, in order; and perhaps others that hold the same text. */
-  eventsOfType(type: string): readonly EventRow[];
+  /** Rows that an index says are `key_rotated` events, in order: to be compared with the log itself. */
+  keyRotations(): readonly EventRow[];
   /** The row that has this event id, or undefined. */
   eventById(id: string): EventRow | undefined;
   head(): readonly { readonly size: number; readonly hashes: Uint8Array }[];
@@ -53,7 +53,8 @@ export interface LogImage {
   checkpointAfter(size: number): CheckpointRow | undefined;
   newestCheckpoint(): CheckpointRow | undefined;
   authority(): Iterable<AuthorityRow>;
-  rateTimes(id: string): readonly number[];
+  /** The uses in a rate window, in order: their numbers, and their times in ms. */
+  rateUses(id: string): readonly { readonly n: number; readonly at: number }[];
   /** Ids that have a rate window in the tables. */
   rated(): readonly string[];
   suspended(): readonly string[];

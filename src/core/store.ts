@@ -88,6 +88,8 @@ export interface StoreDriver {
   checkpoint(size?: number): StoredCheckpoint | undefined;
   /** Checkpoints larger than `after`, smallest first. */
   checkpoints(after: number, limit: number): StoredCheckpoint[];
+  /** The last `key_rotated` event; asked before each checkpoint, so its cost must not grow with the log. */
+  keyRotation(): AuditEvent | undefined;
   /** Files beside the database that hold keys, existing or not yet (SEMANTICS H2). */
   keyFiles(): readonly string[];
   /** Bytes that can still be written, or undefined where that means nothing. */

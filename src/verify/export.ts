@@ -1,13 +1,13 @@
 import { EvidenceError } from "../model/errors.js";
 import type { AuditEvent } from "../model/event.js";
-import { type Checkpoint, assertNotBehind, openCheckpoint } from "../model/proof/checkpoint.js";
+import { type Checkpoint, openCheckpoint } from "../model/proof/checkpoint.js";
 import { appendLeaf, type CompactRange, emptyRange, rangeRoot } from "../model/proof/compact-range.js";
 import { parseEntryBundle } from "../model/proof/entry-bundle.js";
 import { parseEntry } from "../model/proof/entry.js";
 import { type GrammarChecker, grammarChecker } from "../model/proof/grammar.js";
 import { equalBytes, hashBytes, type TreeHasher } from "../model/proof/hash.js";
-import type { NoteVerifier } from "../model/proof/note.js";
 import { type HashTile, TileTree } from "../model/proof/tile-tree.js";
+import { OlderCheckpoint, type Trust } from "./older-checkpoint.js";
 import { edgeTilesOf, type Tile, tilePath, tileWidth } from "../model/proof/tile.js";
 
 /** Gives a file of an export by its path below the export's folder, `/` between parts; rejects when there is none. */
@@ -22,10 +22,8 @@ export interface VerifiedExport {
   readonly last: AuditEvent | undefined;
 }
 
-export interface ExportCheck {
+export interface ExportCheck extends Trust {
   readonly hasher: TreeHasher;
-  readonly verifiers: readonly NoteVerifier[];
-  readonly origin: string | undefined;
   readonly against: string | Uint8Array | undefined;
   readonly onProgress: ((done: number, size: number) => void) | undefined;
 }
@@ -38,10 +36,10 @@ export interface ExportCheck {
 export async function verifyExportWith(readFile: ReadFile, check: ExportCheck): Promise<VerifiedExport> {
   const { hasher, verifiers, origin } = check;
   const checkpoint = openCheckpoint(await read(readFile, "checkpoint"), verifiers, origin);
-  const against = check.against === undefined ? undefined : openCheckpoint(check.against, verifiers, origin);
-  if (against !== undefined) assertNotBehind(against, checkpoint);
+  const older =
+    check.against === undefined ? undefined : new OlderCheckpoint(check.against, check, checkpoint);
   const tree = await openTree(readFile, hasher, checkpoint);
-  const entries = new EntryCheck(hasher, against);
+  const entries = new EntryCheck(hasher, older);
   const bundles = Math.ceil(checkpoint.size / tileWidth);
   for (let index = 0; index < bundles; index++) {
     const width = Math.min(tileWidth, checkpoint.size - index * tileWidth);
@@ -55,7 +53,7 @@ export async function verifyExportWith(readFile: ReadFile, check: ExportCheck): 
     check.onProgress?.(entries.size, checkpoint.size);
   }
   entries.end(checkpoint);
-  return Object.freeze({ checkpoint, against, last: entries.last });
+  return Object.freeze({ checkpoint, against: older?.end(checkpoint), last: entries.last });
 }
 
 async function openTree(readFile: ReadFile, hasher: TreeHasher, checkpoint: Checkpoint): Promise<TileTree> {
@@ -67,14 +65,14 @@ async function openTree(readFile: ReadFile, hasher: TreeHasher, checkpoint: Chec
 /** Goes through the entries in order: hash, form, place in the log, and the roots they add up to. */
 class EntryCheck {
   readonly #hasher: TreeHasher;
-  readonly #against: Checkpoint | undefined;
+  readonly #older: OlderCheckpoint | undefined;
   readonly #grammar: GrammarChecker = grammarChecker();
   #range: CompactRange = emptyRange();
   last: AuditEvent | undefined;
 
-  constructor(hasher: TreeHasher, against: Checkpoint | undefined) {
+  constructor(hasher: TreeHasher, older: OlderCheckpoint | undefined) {
     this.#hasher = hasher;
-    this.#against = against;
+    this.#older = older;
     this.#compare();
   }
 
@@ -108,15 +106,7 @@ class EntryCheck {
   }
 
   #compare(): void {
-    const against = this.#against;
-    if (against?.size !== this.size || equalBytes(rangeRoot(this.#hasher, this.#range), against.root)) return;
-    throw new EvidenceError(
-      "root_mismatch",
-      `the first ${against.size} entries are not those of the older checkpoint`,
-      {
-        hint: "the log was rewritten after that checkpoint was made: both carry a good signature, and cannot both be true",
-      },
-    );
+    this.#older?.compare(this.size, () => rangeRoot(this.#hasher, this.#range), this.last);
   }
 }
 

@@ -121,10 +121,8 @@ function buildScope(source: StepSource, of: CapabilityTemplate | undefined): Cap
   const text = step.scope;
   if (text === undefined) return undefined;
   const at = [...path, "scope"];
-  if (step.capability === undefined) {
-    report(document.keyOffsetOf(at), "`scope` narrows a `capability`, and this step names none");
-  }
-  if (of === undefined) return undefined;
+  // A capability that is wrong was reported; without one the action's own requirement is narrowed.
+  if (of === undefined && step.capability !== undefined) return undefined;
   const compiled = guarded(document, at, report, () => compileScope(text, of, placeOf(source, ["scope"])));
   checkParts(source, at, compiled);
   return compiled;

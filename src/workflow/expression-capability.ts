@@ -42,13 +42,19 @@ export function compileCapability(text: string, place: ExpressionPlace): Capabil
   return Object.freeze({ source: text, domain: head[1], parts });
 }
 
-/** Compiles a scope: the resource part alone, in the grammar of the capability's domain. */
+/**
+ * Compiles a scope: the resource part alone, in the grammar of the capability's domain.
+ *
+ * @param of undefined when the action's own requirement is narrowed: its domain, and so the scope's grammar, is known
+ *   when the parameters are.
+ */
 export function compileScope(
   text: string,
-  of: CapabilityTemplate,
+  of: CapabilityTemplate | undefined,
   place: ExpressionPlace,
 ): CapabilityTemplate {
   const parts = compileParts(text, place);
+  if (of === undefined) return Object.freeze({ source: text, domain: "", parts });
   if (parts.every((part) => typeof part === "string")) {
     const [domain, action] = of.source.split(":", 2);
     parseScope(parseCapability(`${domain}:${action}`), parts.join(""));
@@ -73,7 +79,7 @@ export function evaluateScopeTemplate(
   of: Capability,
   scope: ExpressionScope,
 ): string {
-  return checked(template, scope, (text) => {
+  return checked({ ...template, domain: of.domain }, scope, (text) => {
     parseScope(of, text);
     return text;
   });

@@ -42,7 +42,9 @@ const step = z.strictObject({
   with: z.record(z.string(), z.unknown()).optional().describe("parameters; strings may hold ${{ … }}"),
   needs: z.array(text).optional().describe("steps that must be done before"),
   capability: text.optional().describe("required capability; its resource may hold ${{ … }}"),
-  scope: text.optional().describe("narrows the capability's resource; may hold ${{ … }}"),
+  scope: text
+    .optional()
+    .describe("narrows the resource of `capability`, or of what the action requires; may hold ${{ … }}"),
   if: z
     .union([z.string(), z.boolean()])
     .optional()

@@ -1,7 +1,8 @@
 import type { Action } from "../core/action.js";
 import { SecureExecutionContext } from "../core/context.js";
 import { requiredCapabilityOf } from "../core/demand.js";
-import { parseCapability } from "../model/capability/index.js";
+import { type Capability, parseCapability } from "../model/capability/index.js";
+import { CapabilitySyntaxError } from "../model/errors.js";
 import { isJsonObject, type JsonObject } from "../model/json.js";
 import type { StepDefinition } from "./definition.js";
 import type { ExpressionScope } from "./expression.js";
@@ -18,7 +19,7 @@ export interface RunFacts {
 
 /**
  * The context of one step, its expressions filled in. Without a `capability` of its own a step asks for what
- * its action requires with these parameters, no more.
+ * its action requires with these parameters, no more; a `scope` narrows that, the first of it when it is more.
  *
  * @throws ExpressionError `expression_failed`, InvalidContextError.
  */
@@ -34,10 +35,7 @@ export function contextOf(
     step.capability === undefined
       ? requiredCapabilityOf(action, actionParams, { workingFolder })
       : evaluateCapabilityTemplate(step.capability, scope);
-  const capabilityScope =
-    step.scope === undefined
-      ? undefined
-      : evaluateScopeTemplate(step.scope, parseCapability(requiredCapability), scope);
+  const capabilityScope = scopeTextOf(step, requiredCapability, scope);
   return new SecureExecutionContext({
     workflowId,
     stepId: step.id,
@@ -50,4 +48,21 @@ export function contextOf(
     action,
     actionParams,
   });
+}
+
+function scopeTextOf(
+  step: StepDefinition,
+  requiredCapability: string,
+  scope: ExpressionScope,
+): string | undefined {
+  if (step.scope === undefined) return undefined;
+  let of: Capability;
+  try {
+    of = parseCapability(requiredCapability);
+  } catch (error) {
+    // What the action requires cannot be told. The guard refuses such a context, and records that, with any scope.
+    if (error instanceof CapabilitySyntaxError) return undefined;
+    throw error;
+  }
+  return evaluateScopeTemplate(step.scope, of, scope);
 }

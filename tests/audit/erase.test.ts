@@ -90,6 +90,32 @@ describe("synapse audit erase", () => {
     expect(documents(await run(cwd, "audit", "list", "--event", "blob_erased", "--json"))).toEqual([]);
   });
 
+  test("waits for a reader that keeps the write-ahead log busy", async () => {
+    const { cwd, secret } = await written();
+    const reader = reading(cwd);
+    const ref = await refOf(cwd, "s1");
+    setTimeout(() => reader.close(), 300);
+    expect(document(await run(cwd, "audit", "erase", ref, ...by, "--json"))).toMatchObject({ changed: true });
+    expect(reader.open).toBe(false);
+    expect(holding(cwd, secret(1).slice(0, 24))).toEqual([]);
+  });
+
+  test("says so when a reader does not go away, is recorded, and is finished by asking again", async () => {
+    const { cwd, secret } = await written();
+    const ref = await refOf(cwd, "s1");
+    const reader = reading(cwd);
+    const refused = await run(cwd, "audit", "erase", ref, ...by);
+    expectRefusal(refused, 1, "audit_unavailable", /remains of them may still stand in free space/);
+    expect(refused.stderr).toMatch(/hint: another process uses the database: run the same command again/);
+    expect(documents(await run(cwd, "audit", "list", "--event", "blob_erased", "--json"))).toHaveLength(1);
+    reader.close();
+    expect(document(await run(cwd, "audit", "erase", ref, ...by, "--json"))).toMatchObject({
+      changed: false,
+    });
+    expect(holding(cwd, secret(1).slice(0, 24))).toEqual([]);
+    expect((await run(cwd, "audit", "verify")).code).toBe(0);
+  }, 20_000);
+
   test("bytes put back after they were erased are found", async () => {
     const { cwd } = await written();
     const ref = await refOf(cwd, "s1");
@@ -103,6 +129,14 @@ describe("synapse audit erase", () => {
     expect((await run(cwd, "audit", "verify")).stderr).toMatch(/error\[blob_mismatch\].*are back/);
   });
 });
+
+/** Another process in the middle of reading: it holds the log as it was. */
+function reading(cwd: string): Database.Database {
+  const db = new Database(join(cwd, "log.db"), { readonly: true });
+  db.exec("BEGIN");
+  db.prepare("SELECT count(*) FROM blobs").get();
+  return db;
+}
 
 function saltOf(cwd: string, ref: string): Buffer {
   const db = new Database(join(cwd, "log.db"), { readonly: true });

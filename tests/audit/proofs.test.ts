@@ -1,6 +1,8 @@
 /** Proofs that leave the machine: what they prove to whom, and what is refused. */
+import { spawnSync } from "node:child_process";
 import { existsSync, mkdirSync, readdirSync, readFileSync, rmSync, statSync, writeFileSync } from "node:fs";
 import { join } from "node:path";
+import Database from "better-sqlite3";
 import { afterAll, beforeAll, describe, expect, test } from "vitest";
 import { createPipeline } from "../../src/index.js";
 import type { ProofDocument } from "../../src/verify.js";
@@ -47,7 +49,8 @@ describe("synapse audit prove and check-proof", () => {
     const vkey = await keyOf(log);
     for (const seq of [1, 5, 100]) {
       const proof = await log.run("audit", "prove", String(seq));
-      expect(proof).toMatchObject({ code: 0, stderr: "" });
+      expect(proof).toMatchObject({ code: 0, stderr: expect.stringContaining(vkey) as string });
+      expect(proof.stderr).toMatch(/^note: checked with the key of this machine, [^\n]*\n$/);
       const { event } = JSON.parse(proof.stdout) as ProofDocument;
       expect((await log.run("audit", "prove", event["id"] as string)).stdout).toBe(proof.stdout);
       const cwd = emptyFolder({ "proof.json": proof.stdout });
@@ -56,6 +59,25 @@ describe("synapse audit prove and check-proof", () => {
       expect(document(checked)).toMatchObject({ ok: true, authenticated: true, event });
       expect(readdirSync(cwd)).toEqual(["proof.json"]);
     }
+  });
+
+  test("by id no row is looked through, and an edited index proves no other event", async () => {
+    const log = copy();
+    const db = new Database(log.database, { readonly: true });
+    const find = "EXPLAIN QUERY PLAN SELECT seq FROM events WHERE json_extract(doc, '$.id') = ?";
+    expect(db.prepare(find).get("x")).toMatchObject({
+      detail: expect.stringMatching(/^SEARCH .*events_by_id/) as string,
+    });
+    db.close();
+    const { doc } = log.get<{ doc: string }>("SELECT doc FROM events WHERE seq = 5");
+    const { id } = JSON.parse(doc) as { id: string };
+    const other = `${id.slice(0, -1)}${id.endsWith("0") ? "1" : "0"}`;
+    const bytes = log.bytes();
+    // Wherever the id stands but in a document: that is the index's own copy.
+    for (let at = bytes.indexOf(id); at >= 0; at = bytes.indexOf(id, at + 1))
+      if (bytes.subarray(at - 6, at).toString() !== `"id":"`) bytes.write(other, at);
+    writeFileSync(log.database, bytes);
+    expectRefusal(await log.run("audit", "prove", other), 4, "entry_mismatch");
   });
 
   test("an event that no checkpoint covers yet gets one", async () => {
@@ -134,7 +156,15 @@ describe("synapse audit consistency", () => {
     expect(outcome.code).toBe(0);
     const { size } = parseCheckpoint(note).checkpoint;
     expect(document(outcome)).toMatchObject({ ok: true, old_size: size, new_size: size + 2 });
-    expect((await log.run("audit", "consistency", "old")).stdout).toMatch(/by appending alone/);
+    expect(outcome.stderr).toBe("");
+    expect(document(outcome)).toMatchObject({ key: vkey, own_key: false });
+    const own = await log.run("audit", "consistency", "old");
+    expect(own.stdout).toMatch(/by appending alone/);
+    expect(own.stderr).toContain(`note: checked with the key of this machine, ${vkey}`);
+    expect(document(await log.run("audit", "consistency", "old", "--json"))).toMatchObject({
+      key: vkey,
+      own_key: true,
+    });
   });
 
   test("a checkpoint of more than there is, of another history, or by another key: exit 4", async () => {
@@ -202,9 +232,12 @@ describe("synapse audit export", () => {
     const again = document(await log.run("audit", "export", "out", "--json"));
     expect(full.map((name) => statSync(name).ino)).toEqual(inodes);
     rmSync(join(out, "checkpoint"));
-    writeFileSync(join(out, "tile/0/000.tmp-1"), "torn");
+    const { pid } = spawnSync(process.execPath, ["--version"]);
+    const [ofDead, ofLiving] = [pid, process.pid].map((each) => join(out, `tile/0/000.tmp-${each}`));
+    for (const remains of [ofDead, ofLiving]) writeFileSync(remains as string, "torn");
     expect((await log.run("audit", "export", "out")).code).toBe(0);
     expect(full.map((name) => statSync(name).ino)).toEqual(inodes);
+    expect([ofDead, ofLiving].map((remains) => existsSync(remains as string))).toEqual([false, true]);
     const verdict = verdictOf(await log.verify("--export", "out", "--key", vkey));
     expect(verdict).toMatchObject({ ok: true, events: again["size"] });
   });

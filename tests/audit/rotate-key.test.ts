@@ -3,7 +3,15 @@ import { copyFileSync, readFileSync, statSync, writeFileSync } from "node:fs";
 import { join } from "node:path";
 import Database from "better-sqlite3";
 import { describe, expect, test } from "vitest";
+import { nodeCrypto } from "../../src/core/node-crypto.js";
+import { keyOf } from "../../src/core/signer-rotation.js";
+import { fileSigner } from "../../src/core/signing-key.js";
+import { nodeTreeHasher } from "../../src/core/tree-hasher.js";
 import { createPipeline } from "../../src/index.js";
+import { printCheckpoint } from "../../src/model/proof/checkpoint.js";
+import { treeRoot } from "../../src/model/proof/compact-range.js";
+import { noteMessage } from "../../src/model/proof/note.js";
+import { signedNote } from "../../src/model/proof/verifier-key.js";
 import { parseCheckpoint, verifyCheckpoint } from "../../src/verify.js";
 import { document, expectRefusal, folder, synapse } from "../cli/invoke.js";
 import { verdictOf } from "./fixtures/logs.js";
@@ -59,14 +67,60 @@ describe("synapse audit rotate-key", () => {
     expect((await verify(cwd, "--export", "out", "--key", last)).code).toBe(0);
   });
 
+  test("an export is compared with a checkpoint that a replaced key signed, and shows one that was forged", async () => {
+    const { cwd, old, fresh } = await rotated();
+    await note(cwd, "b");
+    const last = document(await rotate(cwd))["new_vkey"] as string;
+    await note(cwd, "c");
+    await run(cwd, "audit", "export", "out");
+    const against = (file: string, vkey: string) =>
+      verify(cwd, "--export", "out", "--key", vkey, "--against", file);
+    expect(verdictOf(await against("kept", last))).toMatchObject({ ok: true, checkpoints: 2 });
+    const stolen = fileSigner(join(cwd, "stolen"), old.slice(0, old.indexOf("+")));
+    const sign = (size: number, root: Uint8Array, signer = stolen) => {
+      const text = printCheckpoint({ origin: signer.keyName, size, root, extensions: [] });
+      return signedNote(nodeCrypto, text, keyOf(signer), signer.signNow(noteMessage(text)));
+    };
+    const { size, root } = parseCheckpoint(readFileSync(join(cwd, "kept"))).checkpoint;
+    const forgeries: readonly (readonly [string, string])[] = [
+      [sign(size, new Uint8Array(32)), "root_mismatch"],
+      // By the old key, of a size at which it was not in force any more.
+      [sign(4, root), "unknown_key"],
+      [sign(99, root), "unknown_key"],
+      [sign(size, root, fileSigner(join(cwd, "stranger"), stolen.keyName)), "unknown_key"],
+    ];
+    for (const [forged, code] of forgeries) {
+      writeFileSync(join(cwd, "forged"), forged);
+      const outcome = await against("forged", last);
+      expect(outcome.code).toBe(4);
+      expect(verdictOf(outcome).problems).toMatchObject([{ code }]);
+    }
+    // With a key that was replaced the export itself cannot be opened: it says which one signed it.
+    const replaced = await run(cwd, "audit", "verify", "--export", "out", "--key", fresh);
+    expect(replaced.code).toBe(4);
+    expect(replaced.stderr).toMatch(/^error\[unknown_key\].*\nhint: it carries signatures by/m);
+  });
+
   test("the old key signs nothing after it", async () => {
     const { cwd, old } = await rotated();
     copyFileSync(join(cwd, "stolen"), join(cwd, "log.db.key"));
     await note(cwd, "b");
+    expectRefusal(await run(cwd, "audit", "checkpoint"), 2, "key_not_in_force");
+    expectRefusal(await rotate(cwd), 2, "key_not_in_force");
+    expect((await verify(cwd, "--key", old)).code).toBe(0);
+    // Whoever has the old key can sign all the same, and is found out.
+    const db = new Database(join(cwd, "log.db"));
+    const { size } = db.prepare("SELECT size FROM tree_head").get() as { size: number };
+    const leaves = db.prepare("SELECT leaf FROM events ORDER BY seq").pluck().all() as Uint8Array[];
+    const stolen = fileSigner(join(cwd, "stolen"), old.slice(0, old.indexOf("+")));
+    const root = treeRoot(nodeTreeHasher, leaves);
+    const text = printCheckpoint({ origin: stolen.keyName, size, root, extensions: [] });
+    const forged = signedNote(nodeCrypto, text, keyOf(stolen), stolen.signNow(noteMessage(text)));
+    db.prepare("INSERT INTO checkpoints VALUES (?, ?)").run(size, forged);
+    db.close();
     const outcome = await verify(cwd, "--key", old);
     expect(outcome.code).toBe(4);
     expect(verdictOf(outcome).problems[0]).toMatchObject({ code: "unknown_key" });
-    expectRefusal(await rotate(cwd), 2, "key_not_in_force");
   });
 
   test("without its checkpoint by both keys, the rotation is a finding", async () => {
@@ -79,6 +133,32 @@ describe("synapse audit rotate-key", () => {
       expect(outcome.code).toBe(4);
       expect(verdictOf(outcome).problems[0]).toMatchObject({ code: "unknown_key", seq });
     }
+  });
+
+  test("a rotation that was hidden from the index of rotations is a finding, whatever the old key signs", async () => {
+    const { cwd, old, seq } = await rotated();
+    await note(cwd, "b");
+    const file = join(cwd, "log.db");
+    const redefine = (from: string, to: string) => {
+      const db = new Database(file);
+      db.unsafeMode(true);
+      db.pragma("writable_schema = ON");
+      db.prepare("UPDATE sqlite_schema SET sql = replace(sql, ?, ?) WHERE name = 'key_rotations'").run(
+        from,
+        to,
+      );
+      db.close();
+    };
+    redefine("'key_rotated'", "'nothing'");
+    const db = new Database(file);
+    db.exec("REINDEX key_rotations");
+    // What the old key did not sign must not stand in the way of what it will.
+    db.prepare("DELETE FROM checkpoints WHERE size > ?").run(seq);
+    db.close();
+    redefine("'nothing'", "'key_rotated'");
+    const outcome = await verify(cwd, "--key", old);
+    expect(outcome.code).toBe(4);
+    expect(verdictOf(outcome).problems[0]).toMatchObject({ code: "unknown_key", seq });
   });
 
   test("a pipeline that runs meanwhile signs with the new key from then on", async () => {

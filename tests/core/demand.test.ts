@@ -308,6 +308,14 @@ describe("denials over and over (D9)", () => {
       for (let n = 0; n < 500; n++) backoff.note("agent", false);
       expect(await waited("agent")).toBe(100);
       expect(await waited("other")).toBe(0);
+      // Names that nobody bears do not make it forget one that goes on, and are forgotten themselves.
+      for (let n = 0; n < 164; n++) backoff.note("name-0", false);
+      for (let n = 1; n <= 10_000; n++) {
+        backoff.note(`name-${n}`, false);
+        if (n % 1_000 === 0) backoff.note("agent", false);
+      }
+      expect(await waited("agent")).toBe(100);
+      expect(await waited("name-0")).toBe(0);
       backoff.note("agent", true);
       expect(await waited("agent")).toBe(0);
     } finally {

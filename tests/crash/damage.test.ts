@@ -8,8 +8,10 @@ import { afterEach, beforeEach, describe, expect, it } from "vitest";
 import { createPipeline } from "../../src/index.js";
 import { adminLane } from "../../src/core/lanes.js";
 import { AuditUnavailableError } from "../../src/model/errors.js";
+import { schemaVersion } from "../../src/stores/sqlite/database.js";
 import { listRuns, showRun } from "../../src/workflow/show.js";
 import { refusal } from "../actions/fixtures/http-refusal.js";
+import { expectRefusal, synapse } from "../cli/invoke.js";
 import { job, openWorld, type World } from "../core/world.js";
 import { type LedgerWorld, note, notes, openLedger } from "../core/fixtures/ledger-world.js";
 import { expectSoundLog } from "./fixtures/log-promises.js";
@@ -155,8 +157,18 @@ describe("a database of an older schema version", () => {
     await pipeline.close();
     expectSoundLog(folder, "");
     const db = new Database(database, { readonly: true });
-    expect(db.pragma("user_version", { simple: true })).toBe(2);
+    expect(db.pragma("user_version", { simple: true })).toBe(schemaVersion);
     db.close();
+  });
+
+  it("is not migrated by who only verifies it: that says what does", async () => {
+    const before = readFileSync(database);
+    const outcome = await synapse({ cwd: folder }, "audit", "verify", "--db", database);
+    expectRefusal(outcome, 4, "database_damaged", /schema version 1; this program knows/);
+    expect(outcome.stderr).toMatch(/^hint: when an older synapse wrote it, any command that opens the log/m);
+    expect(readFileSync(database).equals(before)).toBe(true);
+    expect((await synapse({ cwd: folder }, "audit", "key", "--db", database)).code).toBe(0);
+    expect((await synapse({ cwd: folder }, "audit", "verify", "--db", database)).code).toBe(0);
   });
 
   it("stays whole as it was when the migration fails in the middle", async () => {

@@ -1,3 +1,4 @@
+import fc from "fast-check";
 import { describe, expect, it } from "vitest";
 import { canonicalJson } from "../../src/model/canonical.js";
 import type { JsonValue } from "../../src/model/json.js";
@@ -17,6 +18,46 @@ describe("entries of the log", () => {
   it("come back as they were printed", () => {
     const event = { b: [1, -0, 1e21, "ü\u2028"], a: { y: null, x: true } };
     expect(parseEntry(entryBytes(event))).toEqual({ a: { x: true, y: null }, b: [1, 0, 1e21, "ü\u2028"] });
+  });
+
+  it("are taken in their canonical spelling and in no other, whatever they hold", () => {
+    const names = fc.constantFrom(
+      "10",
+      "9",
+      "-1",
+      "a",
+      "b",
+      "Z",
+      "__proto__",
+      "toJSON",
+      "\u20ac",
+      "\ud83d\ude00",
+      "\ufb33",
+      "",
+    );
+    const values = fc.oneof(
+      fc.jsonValue({ noUnicodeString: false }),
+      fc.constantFrom("\\ud800", "\\u", "\ud83d\ude00"),
+    );
+    const objects = fc.array(fc.tuple(names, fc.oneof(values, fc.dictionary(names, values))), {
+      maxLength: 6,
+    });
+    fc.assert(
+      fc.property(objects, (entries) => {
+        const text = `{${entries.map(([name, value]) => `${JSON.stringify(name)}:${JSON.stringify(value)}`).join()}}`;
+        let canonical: string | undefined;
+        try {
+          canonical = canonicalJson(JSON.parse(text) as JsonValue);
+        } catch {
+          // A lone surrogate: it has no canonical form, and is refused.
+        }
+        if (text === canonical) expect(canonicalJson(parseEntry(Buffer.from(text)))).toBe(text);
+        else refusal(() => parseEntry(Buffer.from(text)), "malformed_entry");
+        if (canonical !== undefined)
+          expect(canonicalJson(parseEntry(Buffer.from(canonical)))).toBe(canonical);
+      }),
+      { numRuns: 500 },
+    );
   });
 
   it("nest as deep as what is written may, and no deeper than a reader can follow", () => {

@@ -283,6 +283,36 @@ describe("requests", () => {
       requested().deny("evt_3").effect("effect_denied", "evt_3", 1),
     ],
     ["acting after they ended", authorized().complete("evt_3").effect("effect_attempted", "evt_3", 1)],
+    ["made again under the id of one that ended", authorized().complete("evt_3").request({ id: "evt_3" })],
+    ["made again under the id of one that was denied", requested().deny("evt_3").request({ id: "evt_3" })],
+    [
+      "performing what was never attempted, after they ended",
+      authorized().complete("evt_3").effect("effect_performed", "evt_3", 1),
+    ],
+    [
+      "answering after they ended what was answered before",
+      authorized()
+        .effect("effect_attempted", "evt_3", 1)
+        .effect("effect_performed", "evt_3", 1)
+        .complete("evt_3")
+        .effect("effect_denied", "evt_3", 1),
+    ],
+    [
+      "refused the same late use twice",
+      authorized().complete("evt_3").effect("effect_denied", "evt_3", 1).effect("effect_denied", "evt_3", 1),
+    ],
+    [
+      "refused the same late use twice, the uses before it being open",
+      authorized().complete("evt_3").effect("effect_denied", "evt_3", 3).effect("effect_denied", "evt_3", 3),
+    ],
+    [
+      "refused a late use of another step",
+      authorized().complete("evt_3").effect("effect_denied", "evt_3", 1, { step_id: "other" }),
+    ],
+    [
+      "unknown in outcome after they were denied",
+      requested().deny("evt_3").add("step_outcome_unknown", { request_id: "evt_3" }),
+    ],
     ["performing what was never attempted", authorized().effect("effect_performed", "evt_3", 1)],
     [
       "attempting twice",
@@ -345,6 +375,9 @@ describe("requests", () => {
       .effect("effect_denied", "evt_3", 1)
       .effect("effect_denied", "evt_3", 2, { effect: "result" });
     expect(check(late.events)).toBe(8);
+    const outOfTurn = authorized().complete("evt_3");
+    for (const n of [3, 1, 2, 4]) outOfTurn.effect("effect_denied", "evt_3", n);
+    expect(check(outOfTurn.events)).toBe(9);
     expect(
       check(
         new SmallLog().add("run_started", runStart("run_1")).add("run_cancelled", runEnd("run_1")).events,

@@ -178,26 +178,90 @@ describe.skipIf(!set.present)(`public Merkle tree vectors ${set.title}`, () => {
     }
   });
 
-  it("hashes every subtree of up to 130 entries as the published digest says", () => {
-    const { mtcRollingDigests } = set.json("trees.json") as {
-      mtcRollingDigests: { subtreeHash: { sha256: string } };
-    };
-    const leaves = Array.from({ length: 130 }, (_, i) => hasher.leaf(Uint8Array.of(i)));
-    const read = readerOf(leaves);
+  it("proves every entry in every subtree of up to 130 entries as the published digest says", () => {
+    const { read, leaves, subtrees, published } = rolling();
     const lines: string[] = [];
-    for (let end = 0; end <= 130; end++) {
-      for (let start = 0; start <= end; start++) {
-        const width = 2 ** Math.ceil(Math.log2(end - start));
-        if (start !== end && start !== 0 && start % width !== 0) continue;
-        const hash = start === end ? hasher.empty : subtreeHash(hasher, read, { start, end });
-        lines.push(`[${start}, ${end}) ${toHex(hash)}\n`);
+    for (const { start, end } of subtrees) {
+      const size = end - start;
+      // A subtree is a tree of its own: its nodes are those of the whole, moved.
+      const own = (level: number, index: number) => read(level, index + start / 2 ** level);
+      for (let index = start; index < end; index++) {
+        const proof = proveInclusion(hasher, own, index - start, size);
+        lines.push(`${index} [${start}, ${end})${proof.map((hash) => ` ${toHex(hash)}`).join("")}\n`);
+        if (end % 13 !== 0) continue;
+        const root = subtreeHash(hasher, read, { start, end });
+        verifyInclusionWith(hasher, {
+          leafHash: leaves[index] as Uint8Array,
+          index: index - start,
+          size,
+          root,
+          proof,
+        });
       }
     }
-    expect(toHex(nodeCrypto.sha256(Buffer.from(lines.join(""))))).toBe(mtcRollingDigests.subtreeHash.sha256);
+    expect(toHex(nodeCrypto.sha256(Buffer.from(lines.join(""))))).toBe(published.subtreeInclusion.sha256);
+  });
+
+  it("proves every subtree consistent with every tree of up to 130 entries as the published digest says", () => {
+    const { read, subtrees, published } = rolling();
+    const lines: string[] = [];
+    for (let size = 0; size <= 130; size++) {
+      for (const { start, end } of subtrees) {
+        if (end > size) continue;
+        // From the first entry on it is the proof that we make; of others the draft's recipe, over our nodes.
+        const proof =
+          start === 0 && end > 0
+            ? proveConsistency(hasher, read, end, size)
+            : subtreeProof(start, end, 0, size, true).map((part) => subtreeHash(hasher, read, part));
+        lines.push(`[${start}, ${end}) ${size}${proof.map((hash) => ` ${toHex(hash)}`).join("")}\n`);
+      }
+    }
+    expect(toHex(nodeCrypto.sha256(Buffer.from(lines.join(""))))).toBe(published.subtreeConsistency.sha256);
+  });
+
+  it("hashes every subtree of up to 130 entries as the published digest says", () => {
+    const { read, subtrees, published } = rolling();
+    const lines = subtrees.map(({ start, end }) => {
+      const hash = start === end ? hasher.empty : subtreeHash(hasher, read, { start, end });
+      return `[${start}, ${end}) ${toHex(hash)}\n`;
+    });
+    expect(toHex(nodeCrypto.sha256(Buffer.from(lines.join(""))))).toBe(published.subtreeHash.sha256);
     expect(nodesOf({ start: 0, end: 0 })).toEqual([]);
     expect(toHex(rangeRoot(hasher, emptyRange()))).toBe(toHex(hasher.empty));
   });
 });
+
+/** The tree of 130 leaves that the rolling digests are of, its valid subtrees in their order, and the digests. */
+function rolling() {
+  const { mtcRollingDigests: published } = set.json("trees.json") as {
+    mtcRollingDigests: Record<"subtreeHash" | "subtreeInclusion" | "subtreeConsistency", { sha256: string }>;
+  };
+  const leaves = Array.from({ length: 130 }, (_, i) => hasher.leaf(Uint8Array.of(i)));
+  const subtrees: { readonly start: number; readonly end: number }[] = [];
+  for (let end = 0; end <= 130; end++) {
+    for (let start = 0; start <= end; start++) {
+      const width = 2 ** Math.ceil(Math.log2(end - start));
+      if (start === end || start === 0 || start % width === 0) subtrees.push({ start, end });
+    }
+  }
+  return { read: readerOf(leaves), leaves, subtrees, published };
+}
+
+/** SUBTREE_SUBPROOF of draft-ietf-plants-merkle-tree-certs, as the subtrees whose hashes are its parts. */
+function subtreeProof(
+  start: number,
+  end: number,
+  from: number,
+  to: number,
+  known: boolean,
+): { readonly start: number; readonly end: number }[] {
+  if (start === end) return [];
+  if (start === from && end === to) return known ? [] : [{ start, end }];
+  const middle = from + 2 ** (Math.ceil(Math.log2(to - from)) - 1);
+  if (end <= middle) return [...subtreeProof(start, end, from, middle, known), { start: middle, end: to }];
+  if (start >= middle) return [...subtreeProof(start, end, middle, to, known), { start: from, end: middle }];
+  return [...subtreeProof(middle, end, middle, to, false), { start: from, end: middle }];
+}
 
 interface RekorCase {
   readonly case: string;

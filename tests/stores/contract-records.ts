@@ -2,7 +2,7 @@ import { describe, expect, it } from "vitest";
 import type { StoreDriver } from "../../src/core/store.js";
 import type { AuditEvent } from "../../src/model/event.js";
 import type { Place } from "./contract.js";
-import { begin, numbered, write } from "./contract-writing.js";
+import { begin, loaded, numbered, sampleWorld, write } from "./contract-writing.js";
 
 export function recordsContract(name: string, open: () => Place): void {
   describe(`${name}: what is kept beside the log`, () => {
@@ -21,6 +21,69 @@ export function recordsContract(name: string, open: () => Place): void {
       expect([...(found?.salt ?? [])]).toEqual([0, 255]);
       expect(Buffer.from(found?.bytes ?? []).equals(Buffer.from(blob.bytes))).toBe(true);
       expect(driver.blob("s")).toBeUndefined();
+    });
+
+    it("a blob that was erased is gone for everybody once that is committed, and the others stay", async () => {
+      const { driver, another } = open();
+      const blob = (ref: string) => ({ ref, salt: Uint8Array.of(1), bytes: Buffer.from(`bytes of ${ref}`) });
+      const put = begin(driver);
+      for (const ref of ["r", "s"]) put.putBlob(blob(ref));
+      put.commit();
+      const tried = begin(driver);
+      tried.eraseBlob("r");
+      tried.rollback();
+      expect(Buffer.from(driver.blob("r")?.bytes ?? []).toString()).toBe("bytes of r");
+      const tx = begin(driver);
+      tx.eraseBlob("r");
+      tx.eraseBlob("never there");
+      tx.commit();
+      const other = another();
+      for (const each of [driver, ...(other === undefined ? [] : [other])]) {
+        expect(each.blob("r")).toBeUndefined();
+        expect(Buffer.from(each.blob("s")?.bytes ?? []).toString()).toBe("bytes of s");
+      }
+      other?.close();
+      expect(await driver.scrub()).toBe(true);
+      expect(driver.blob("r")).toBeUndefined();
+      expect(Buffer.from(driver.blob("s")?.bytes ?? []).toString()).toBe("bytes of s");
+    });
+
+    it("scrubbing changes nothing that is kept: events, tree, state, memory, runs, checkpoints", async () => {
+      const { driver } = open();
+      const { events } = sampleWorld();
+      write(driver, events);
+      const tx = begin(driver);
+      tx.setMemory("k", { a: 1 });
+      tx.putCheckpoint({ size: 3, note: "n" });
+      tx.commit();
+      const seen = () => ({
+        events: driver.readEvents({}),
+        head: driver.treeHead(),
+        memory: driver.memoryValue("k"),
+        runs: driver.runs(10),
+        checkpoint: driver.checkpoint(),
+        links: [...loaded(driver).links()].map(({ id, uses }) => ({ id, uses })),
+      });
+      const before = seen();
+      expect(await driver.scrub()).toBe(true);
+      expect(seen()).toEqual(before);
+      const last = events.at(-1)?.seq ?? 0;
+      write(driver, [{ ...(numbered([{ event: "x_more" }])[0] as AuditEvent), seq: last + 1 }]);
+      expect(driver.treeHead().size).toBe(last + 1);
+    });
+
+    it("the last event that replaced the key, and none before the first", () => {
+      const { driver, another } = open();
+      expect(driver.keyRotation()).toBeUndefined();
+      const rotations = ["k1", "k2"].map((key) => ({
+        event: "key_rotated",
+        old_vkey: "k",
+        new_vkey: key,
+        by: "o",
+      }));
+      write(driver, numbered([{ event: "x_a" }, ...rotations, { event: "x_b" }]));
+      for (const each of [driver, another() ?? driver])
+        expect(each.keyRotation()).toMatchObject({ seq: 3, new_vkey: "k2" });
     });
 
     it("memory: the last value, null and false included, `undefined` for what was never set", () => {

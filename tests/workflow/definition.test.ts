@@ -444,12 +444,6 @@ describe("what is wrong is said with its place", () => {
       "domain and action of a capability are literals; only its resource may hold expressions",
     ],
     [
-      "a scope alone",
-      oneStep("scope: /a"),
-      "6:5",
-      "`scope` narrows a `capability`, and this step names none",
-    ],
-    [
       "a bad scope",
       oneStep("capability: fs:read", "scope: a"),
       "7:12",

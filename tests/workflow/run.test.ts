@@ -199,6 +199,44 @@ describe("what one step gives, another may use", () => {
     },
   );
 
+  test("a scope without a capability narrows what the action requires with these parameters (A4)", async () => {
+    await world.grant("agent", `fs:write:${world.folder}/**`);
+    const write = (id: string, path: string, scope: string) => ({
+      id,
+      agent: "agent",
+      action: "fs.write",
+      scope,
+      with: { path: `${world.folder}/${path}`, content: "x" },
+      on_denied: "continue",
+      on_error: "continue",
+    });
+    mkdirSync(join(world.folder, "out"));
+    const definition = workflow(
+      [
+        write("inside", "out/a", `${world.folder}/out/**`),
+        write("filled", "out/b", `${world.folder}/\${{ inputs.place }}/*`),
+        write("outside", "c", `${world.folder}/out/**`),
+        // What is filled in is a name and no pattern (C7).
+        write("wild", "out/d", `${world.folder}/\${{ inputs.star }}/*`),
+        write("malformed", "out/e", "out/**"),
+        // What it requires cannot be told: the guard refuses that, whatever the scope.
+        { ...write("unknown", "out/f", `${world.folder}/**`), with: { path: 7, content: "x" } },
+      ],
+      { inputs: { place: { type: "string" }, star: { type: "string" } } },
+    );
+    const { steps, run_id } = await run(world.pipeline, definition, { inputs: { place: "out", star: "*" } });
+    for (const id of ["inside", "filled"]) expect(steps[id]).toMatchObject({ status: "completed" });
+    for (const id of ["outside", "wild"])
+      expect(steps[id]).toMatchObject({ status: "denied", reason: "capability_mismatch" });
+    expect(steps["malformed"]).toMatchObject({ status: "failed", reason: "invalid_capability" });
+    expect(steps["unknown"]).toMatchObject({ status: "denied" });
+    expect(
+      ["out/a", "out/b", "c", "out/d", "out/e"].map((path) => existsSync(join(world.folder, path))),
+    ).toEqual([true, true, false, false, false]);
+    const denied = own(run_id).filter(({ event }) => event === "step_execution_denied");
+    expect(denied.map((event) => event["step_id"]).sort()).toEqual(["outside", "unknown", "wild"]);
+  });
+
   test("an output that is a path outside is denied, and one that is no path is a failed or denied step", async () => {
     await world.grant("agent", `fs:write:${world.folder}/**`);
     for (const output of ["/etc/synapse-test", "../escape", "a/../../escape", "a\0b"]) {

@@ -4,7 +4,7 @@ import type { VerifierKey } from "../../model/proof/verifier-key.js";
 import { parseCheckpoint } from "../../verify.js";
 import type { Execute } from "../command.js";
 import type { CommonOptions } from "../context.js";
-import { withCoveredImage } from "../covered-image.js";
+import { noteOwnKey, withCoveredImage } from "../covered-image.js";
 import { readEvidence } from "../document-file.js";
 import { exitCode } from "../exit-code.js";
 
@@ -16,16 +16,18 @@ interface ConsistencyOptions extends CommonOptions {
 export const execute: Execute<ConsistencyOptions> = async (context, [file = ""], { key }) => {
   const kept = await readEvidence(context, file);
   const { size } = parseCheckpoint(kept).checkpoint;
-  const { growth, note } = await withCoveredImage(
+  const { growth, note, trusted } = await withCoveredImage(
     context,
     key,
     () => size,
-    ({ image, keys, checkpoint }): { growth: Growth; note: string } => ({
+    ({ image, keys, checkpoint, trusted }): { growth: Growth; note: string; trusted: string } => ({
       growth: proveGrowth(image, keys, kept, checkpoint.note),
       note: checkpoint.note,
+      trusted,
     }),
   );
   const { older, newer, proof } = growth;
+  if (key === undefined) noteOwnKey(context, trusted);
   if (context.json)
     context.document({
       ok: true,
@@ -34,6 +36,8 @@ export const execute: Execute<ConsistencyOptions> = async (context, [file = ""],
       new_size: newer.size,
       proof: proof.map(printBase64),
       checkpoint: note,
+      key: trusted,
+      own_key: key === undefined,
     });
   else context.out.line(`the log grew from ${older.size} to ${newer.size} events by appending alone`);
   return exitCode.done;

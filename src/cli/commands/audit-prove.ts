@@ -3,7 +3,7 @@ import type { EventRow, LogImage } from "../../core/log-image.js";
 import { NotFoundError } from "../../model/errors.js";
 import type { Execute } from "../command.js";
 import type { CommonOptions } from "../context.js";
-import { withCoveredImage } from "../covered-image.js";
+import { noteOwnKey, withCoveredImage } from "../covered-image.js";
 import { exitCode } from "../exit-code.js";
 
 /** `synapse audit prove`: a proof document, to be kept or handed on. */
@@ -13,15 +13,16 @@ export const execute: Execute<CommonOptions> = async (context, [idOrSeq = ""]) =
     if (row === undefined) throw new NotFoundError("event", idOrSeq, "synapse audit list shows them");
     return row;
   };
-  const proof = await withCoveredImage(
+  const { proof, trusted } = await withCoveredImage(
     context,
     undefined,
     (image) => find(image).seq,
-    ({ image, keys, checkpoint }) => {
+    ({ image, keys, checkpoint, trusted }) => {
       keys.open(checkpoint.note);
-      return proveEvent(image, find(image), checkpoint);
+      return { proof: proveEvent(image, find(image), checkpoint), trusted };
     },
   );
+  noteOwnKey(context, trusted);
   context.document(proof);
   return exitCode.done;
 };

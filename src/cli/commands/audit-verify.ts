@@ -1,6 +1,6 @@
 import { resolve } from "node:path";
 import { publicKeyBeside } from "../../core/signing-key.js";
-import { type Problem, problem, problemOf } from "../../audit/problem.js";
+import { type Problem, problemOf } from "../../audit/problem.js";
 import { type LogVerdict, verifyLog } from "../../audit/verify-log.js";
 import type { VerifierKey } from "../../model/proof/verifier-key.js";
 import { openImage } from "../../stores/sqlite/image.js";
@@ -97,11 +97,14 @@ function refused(found: Problem | undefined, error: unknown): LogVerdict {
     events: 0,
     checkpoints: 0,
     root: "",
-    problems: [problem(found.code, found.message, found.seq)],
+    problems: [found],
   });
 }
 
 function tell({ out, err }: CommandContext, { ok, events, checkpoints, root, problems }: LogVerdict): void {
-  for (const { code, message } of problems) err.line(`error[${code}]: ${printable(message)}`);
+  for (const { code, message, hint } of problems) {
+    err.line(`error[${code}]: ${printable(message)}`);
+    if (hint !== null) err.line(`hint: ${printable(hint)}`);
+  }
   if (ok) out.line(`verified ${events} events and ${checkpoints} checkpoints, root ${root}`);
 }

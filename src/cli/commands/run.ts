@@ -6,8 +6,7 @@ import { type CommonOptions, withPipeline } from "../context.js";
 import { readPolicy, readWorkflow } from "../document-file.js";
 import { inputsFromTexts } from "../input-texts.js";
 import { operatorName } from "../operator-name.js";
-import { runExitCode } from "../run-exit-code.js";
-import { RunView } from "../run-view.js";
+import { tellRun } from "../tell-run.js";
 
 interface RunOptions extends CommonOptions {
   readonly policy?: string;
@@ -24,27 +23,13 @@ export const execute: Execute<RunOptions> = async (context, [file = ""], options
   const protectedFiles = policy === undefined ? [] : [policy.file];
   return withPipeline(context, { create: true, protectedFiles }, async (pipeline) => {
     checkActions(definition, new Set(pipeline.actions.names()));
-    const view = context.json ? undefined : new RunView(context, definition);
-    const stop = pipeline.audit.onEvent((event, foreign) => {
-      if (context.json && !foreign) context.document(event);
+    return tellRun(context, pipeline, definition, async (telling, view) => {
+      if (policy !== undefined) {
+        const changes = await applyPolicy(pipeline, policy, { by: operatorName(context.env) });
+        view?.policy(policy.name, changes.length);
+      }
+      const { seed, concurrency } = options;
+      return runWorkflow({ pipeline, definition, inputs, seed, concurrency, ...telling });
     });
-    if (policy !== undefined) {
-      const changes = await applyPolicy(pipeline, policy, { by: operatorName(context.env) });
-      view?.policy(policy.name, changes.length);
-    }
-    const summary = await runWorkflow({
-      pipeline,
-      definition,
-      inputs,
-      seed: options.seed,
-      concurrency: options.concurrency,
-      signal: context.signal,
-      onStart: ({ run_id }) => view?.start(run_id),
-      onStep: (progress) => view?.step(progress),
-    });
-    stop();
-    if (context.json) context.document(summary);
-    view?.end(summary);
-    return runExitCode(summary, context.signal);
   });
 };

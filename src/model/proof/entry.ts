@@ -26,7 +26,7 @@ export function parseEntry(bytes: Uint8Array): JsonObject {
   if (text === undefined) throw malformed("it is not valid UTF-8");
   const value = parseJson(text);
   if (!nestsWithin(value, entryDepthMax)) throw malformed(`it is nested deeper than ${entryDepthMax}`);
-  if (canonicalText(value) !== text) throw malformed("it is not in canonical form");
+  if (!isCanonical(value, text)) throw malformed("it is not in canonical form");
   if (!isJsonObject(value)) throw malformed("it is not an object");
   return value;
 }
@@ -37,6 +37,27 @@ function parseJson(text: string): JsonValue {
   } catch (cause) {
     throw malformed("it is not JSON", cause);
   }
+}
+
+/**
+ * What ECMAScript prints is RFC 8785 but for the order of members, and lone surrogates, which have no canonical
+ * form. Both are seen at a glance in nearly every entry, and the printer is several times as fast.
+ */
+function isCanonical(value: JsonValue, text: string): boolean {
+  if (!text.includes("\\ud") && isOrdered(value)) return JSON.stringify(value) === text;
+  return canonicalText(value) === text;
+}
+
+/** Whether its members, and those of all that is in it, are enumerated by UTF-16 code units, as RFC 8785 sorts them. */
+function isOrdered(value: JsonValue): boolean {
+  if (typeof value !== "object" || value === null) return true;
+  if (Array.isArray(value)) return value.every(isOrdered);
+  let before: string | undefined;
+  for (const [name, member] of Object.entries(value as JsonObject)) {
+    if ((before !== undefined && before >= name) || !isOrdered(member)) return false;
+    before = name;
+  }
+  return true;
 }
 
 /** Lone surrogates, and numbers too large for a double, have no canonical form. */

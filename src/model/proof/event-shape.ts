@@ -163,6 +163,11 @@ const shapes: Readonly<Record<CoreEventType, Shape>> = {
 /** Every type of event that is known, those of outsiders (`x_…`) aside. */
 export const knownEvents: readonly string[] = Object.freeze(Object.keys(shapes));
 
+/** The members that events of a known type have beyond those of every event, optional ones included. */
+export function membersOf(type: CoreEventType): readonly string[] {
+  return Object.keys(shapes[type]);
+}
+
 /** What is wrong with the members of an event; undefined when nothing is. Members beyond the known are let be. */
 export function shapeFault(event: JsonObject): string | undefined {
   const wrong = faultIn(event, envelope);

@@ -1,5 +1,7 @@
 import { type AuditEvent, textMember } from "../event.js";
 import type { JsonObject } from "../json.js";
+import { EffectNumbers } from "./effect-numbers.js";
+import { EndedRequests } from "./ended-requests.js";
 import { isGuarded } from "./event-shape.js";
 import type { AuthorityGrammar } from "./grammar-authority.js";
 
@@ -7,16 +9,20 @@ interface Request {
   readonly kind: "step" | "check";
   /** Agent, workflow, step, run and attempt: every event of a request says the same. */
   readonly whose: string;
-  phase: "requested" | "authorized" | "denied" | "ended";
+  phase: "requested" | "authorized" | "ended";
   bindingIds: readonly string[];
-  /** Uses of handles by their number: attempted and not yet answered, or answered. */
-  readonly effects: Map<number, "attempted" | "answered">;
+  readonly effects: EffectNumbers;
 }
 
-/** Follows what was asked for: requests, decisions, effects, ends, and the runs they belong to. */
+/**
+ * Follows what was asked for: requests, decisions, effects, ends, and the runs they belong to. Keeps whole what is
+ * open, and a number of each request that has ended.
+ */
 export class RequestGrammar {
   readonly #authority: AuthorityGrammar;
+  /** Those that have not ended, and those that ended while a use of a handle had no answer. */
   readonly #requests = new Map<string, Request>();
+  readonly #ended = new EndedRequests();
   readonly #runs = new Set<string>();
 
   constructor(authority: AuthorityGrammar) {
@@ -68,7 +74,7 @@ export class RequestGrammar {
       whose: whose(event),
       phase: "requested",
       bindingIds: [],
-      effects: new Map(),
+      effects: new EffectNumbers(),
     });
     return undefined;
   }
@@ -102,14 +108,17 @@ export class RequestGrammar {
     if (typeof request === "string") return request;
     if (request.phase !== "requested") return "its request was decided before";
     const fault = sequenceFault(event);
-    if (fault === undefined) request.phase = "denied";
-    return fault;
+    if (fault !== undefined) return fault;
+    const id = textMember(event, "request_id");
+    this.#requests.delete(id);
+    this.#ended.addDenied(id);
+    return undefined;
   }
 
   #complete(event: AuditEvent, kind: Request["kind"]): string | undefined {
     const request = this.#find(event, kind);
     if (typeof request === "string") return request;
-    if (request.phase !== "authorized") return endFault(request);
+    if (request.phase !== "authorized") return endFault(request.phase);
     if (request.bindingIds[0] !== event["binding_id"])
       return "it names another binding than its authorisation";
     if (event["result"] === "success") {
@@ -117,35 +126,49 @@ export class RequestGrammar {
       const fault = this.#restsOn(event, request.bindingIds);
       if (fault !== undefined) return `it succeeded, but ${fault}`;
     }
-    request.phase = "ended";
+    this.#end(textMember(event, "request_id"), request);
     return undefined;
   }
 
   #giveUp(event: AuditEvent): string | undefined {
-    const request = this.#requests.get(textMember(event, "request_id"));
-    if (request === undefined) return "its request is not in the log";
-    if (request.phase !== "authorized") return endFault(request);
-    request.phase = "ended";
+    const id = textMember(event, "request_id");
+    const request = this.#requests.get(id);
+    if (request === undefined)
+      return this.#ended.has(id) ? "its request has ended" : "its request is not in the log";
+    if (request.phase !== "authorized") return endFault(request.phase);
+    this.#end(id, request);
     return undefined;
+  }
+
+  #end(id: string, request: Request): void {
+    request.phase = "ended";
+    const { settled } = request.effects;
+    if (settled !== undefined && this.#ended.add(id, request.whose, settled)) {
+      this.#requests.delete(id);
+    } else {
+      this.#ended.remove(id);
+      this.#requests.set(id, request);
+    }
   }
 
   #effect(event: AuditEvent): string | undefined {
     const request = this.#find(event, undefined);
     if (typeof request === "string") return request;
-    if (request.phase === "requested" || request.phase === "denied") return "its request was not authorised";
+    if (request.phase === "requested") return "its request was not authorised";
     const n = event["n"] as number;
-    const before = request.effects.get(n);
+    const before = request.effects.at(n);
     if (before === "answered") return `use ${n} of a handle was answered before`;
     if (event.event === "effect_attempted") {
       if (request.phase === "ended") return "its request has ended";
       if (before === "attempted") return `use ${n} of a handle was attempted before`;
-      request.effects.set(n, "attempted");
+      request.effects.attempt(n);
       return undefined;
     }
     // A refusal needs no attempt, and may follow the end: the late result of an action, or a late use.
     if (event.event === "effect_performed" && before === undefined)
       return `use ${n} of a handle was never attempted`;
-    request.effects.set(n, "answered");
+    request.effects.answer(n);
+    if (request.phase === "ended") this.#end(textMember(event, "request_id"), request);
     return undefined;
   }
 
@@ -169,25 +192,40 @@ export class RequestGrammar {
   }
 
   #taken(id: string): string | undefined {
-    return this.#requests.has(id) ? `request \`${id}\` was made before` : undefined;
+    const taken = this.#requests.has(id) || this.#ended.has(id);
+    return taken ? `request \`${id}\` was made before` : undefined;
   }
 
+  /** @param kind undefined for effects, which alone may follow the end of their request. */
   #find(event: AuditEvent, kind: Request["kind"] | undefined): Request | string {
-    const request = this.#requests.get(textMember(event, "request_id"));
+    const id = textMember(event, "request_id");
+    const request = this.#requests.get(id);
+    if (request === undefined && kind === undefined) return this.#findEnded(id, whose(event));
+    if (request === undefined && this.#ended.has(id)) return "its request has ended";
     if (request === undefined || (kind !== undefined && request.kind !== kind))
       return "its request is not in the log";
-    if (request.whose !== whose(event)) return "it names another agent, step or run than its request";
-    return request;
+    return request.whose === whose(event) ? request : foreign;
+  }
+
+  #findEnded(id: string, whose: string): Request | string {
+    const ended = this.#ended.find(id, whose);
+    if (ended === undefined) return "its request is not in the log";
+    if (ended === "foreign") return foreign;
+    if (ended.denied) return "its request was not authorised";
+    const effects = new EffectNumbers(ended.answered);
+    return { kind: "step", whose, phase: "ended", bindingIds: [], effects };
   }
 }
+
+const foreign = "it names another agent, step or run than its request";
 
 /** The decision is made in the transaction that writes it, so it rests on the event before it (docs/adr/0001). */
 function sequenceFault(event: AuditEvent): string | undefined {
   return event["state_seq"] === event.seq - 1 ? undefined : "it does not rest on the event before it";
 }
 
-function endFault(request: Request): string {
-  return request.phase === "ended" ? "its request has ended" : "its request was not authorised";
+function endFault(phase: "requested" | "ended"): string {
+  return phase === "ended" ? "its request has ended" : "its request was not authorised";
 }
 
 function whose(event: AuditEvent): string {

@@ -7,7 +7,7 @@ export type Connection = Database.Database;
 
 /** `SYNP`: tells our files from other people's SQLite databases. */
 export const applicationId = 0x53594e50;
-export const schemaVersion = 2;
+export const schemaVersion = 3;
 
 /** Who writes at present (src/core/lease.ts). */
 const leasesTable = `CREATE TABLE leases (
@@ -15,8 +15,17 @@ const leasesTable = `CREATE TABLE leases (
   host TEXT NOT NULL, boot TEXT NOT NULL, renewed_at INTEGER NOT NULL
 ) WITHOUT ROWID;`;
 
+/** Events by their id. Ids that are given out in order of time (src/core/defaults.ts) keep it cheap to append to. */
+const idIndex = "CREATE INDEX events_by_id ON events (json_extract(doc, '$.id'));";
+
+/** Asked before each checkpoint: a handful of rows of the whole log. */
+const rotationIndex = "CREATE INDEX key_rotations ON events (seq) WHERE event = 'key_rotated';";
+
 /** What each older version lacks: entry n brings version n + 1 to version n + 2. */
-const migrations: readonly string[] = [`ALTER TABLE runs ADD COLUMN writer TEXT; ${leasesTable}`];
+const migrations: readonly string[] = [
+  `ALTER TABLE runs ADD COLUMN writer TEXT; ${leasesTable}`,
+  `${idIndex} ${rotationIndex}`,
+];
 
 /*
  * `events` is the truth: one RFC 8785 document a row. The rest are projections of it, updated in the same
@@ -40,6 +49,8 @@ CREATE TABLE meta (key TEXT PRIMARY KEY, value TEXT NOT NULL) WITHOUT ROWID;
 INSERT INTO meta VALUES ('log_id', lower(hex(randomblob(8))));
 CREATE INDEX events_by_run ON events (run_id) WHERE run_id IS NOT NULL;
 CREATE INDEX events_by_agent ON events (agent_id) WHERE agent_id IS NOT NULL;
+${idIndex}
+${rotationIndex}
 CREATE TABLE authority (
   id TEXT PRIMARY KEY,
   kind TEXT NOT NULL CHECK (kind IN ('contract', 'binding')),

@@ -85,6 +85,10 @@ export class SqliteDriver implements StoreDriver {
     return this.#session.queries.memoryValue(key);
   }
 
+  keyRotation(): AuditEvent | undefined {
+    return this.#session.queries.keyRotation();
+  }
+
   keyFiles(): readonly string[] {
     return this.location === ":memory:"
       ? []

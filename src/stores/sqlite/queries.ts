@@ -55,6 +55,13 @@ export class Queries {
     return filter.newest === true ? events.reverse() : events;
   }
 
+  keyRotation(): AuditEvent | undefined {
+    // The type as a literal: with a parameter SQLite would not use the index that holds these events alone.
+    const last = "SELECT doc FROM events WHERE event = 'key_rotated' ORDER BY seq DESC LIMIT 1";
+    const row = this.#db.prepare(last).get() as { doc: string } | undefined;
+    return row === undefined ? undefined : eventOf(row);
+  }
+
   runs(limit: number): StoredRun[] {
     const rows = this.#db
       .prepare(`SELECT ${runColumns} FROM runs ORDER BY started_seq DESC LIMIT ?`)

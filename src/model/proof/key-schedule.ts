@@ -1,14 +1,9 @@
-import { nodeCrypto } from "../core/node-crypto.js";
-import { EvidenceError } from "../model/errors.js";
-import type { AuditEvent } from "../model/event.js";
-import { type Checkpoint, openCheckpoint } from "../model/proof/checkpoint.js";
-import { parseNote } from "../model/proof/note.js";
-import {
-  ed25519Verifier,
-  parseVerifierKey,
-  printVerifierKey,
-  type VerifierKey,
-} from "../model/proof/verifier-key.js";
+import { EvidenceError } from "../errors.js";
+import type { AuditEvent } from "../event.js";
+import { type Checkpoint, openCheckpoint } from "./checkpoint.js";
+import type { ProofCrypto } from "./crypto.js";
+import { parseNote } from "./note.js";
+import { ed25519Verifier, parseVerifierKey, printVerifierKey, type VerifierKey } from "./verifier-key.js";
 
 /** One key and the sizes whose checkpoints it signs: `from` < size <= `to`. */
 interface Term {
@@ -22,6 +17,7 @@ interface Term {
  * both keys: by it whoever trusts the old key learns the new one, and the other way round.
  */
 export class KeySchedule {
+  readonly #crypto: ProofCrypto;
   readonly #terms: readonly Term[];
   readonly #trusted: number;
 
@@ -30,12 +26,13 @@ export class KeySchedule {
    * @param trusted the key that the auditor knows.
    * @throws EvidenceError `unknown_key` when the rotations do not lead to that key.
    */
-  constructor(rotations: readonly AuditEvent[], trusted: VerifierKey) {
+  constructor(crypto: ProofCrypto, rotations: readonly AuditEvent[], trusted: VerifierKey) {
+    this.#crypto = crypto;
     const terms: Term[] = [];
     let from = 0;
     let key: VerifierKey | undefined;
     for (const event of rotations) {
-      const [old, next] = [keyIn(event, "old_vkey"), keyIn(event, "new_vkey")];
+      const [old, next] = [keyIn(crypto, event, "old_vkey"), keyIn(crypto, event, "new_vkey")];
       if (key !== undefined && !isSame(key, old)) {
         throw new EvidenceError("unknown_key", `event ${event.seq} replaces a key that was not in force`, {
           seq: event.seq,
@@ -79,7 +76,7 @@ export class KeySchedule {
    * @throws EvidenceError as `openCheckpoint`.
    */
   open(note: string | Uint8Array): Checkpoint {
-    const all = unique(this.#terms.map(({ key }) => key)).map((key) => ed25519Verifier(nodeCrypto, key));
+    const all = unique(this.#terms.map(({ key }) => key)).map((key) => ed25519Verifier(this.#crypto, key));
     const checkpoint = openCheckpoint(note, all, this.origin);
     const { signatures } = parseNote(note);
     for (const { key, from, to } of this.#terms) {
@@ -96,9 +93,9 @@ export class KeySchedule {
   }
 }
 
-function keyIn(event: AuditEvent, member: string): VerifierKey {
+function keyIn(crypto: ProofCrypto, event: AuditEvent, member: string): VerifierKey {
   const text = event[member];
-  if (typeof text === "string") return parseVerifierKey(nodeCrypto.sha256, text);
+  if (typeof text === "string") return parseVerifierKey(crypto.sha256, text);
   throw new EvidenceError("malformed_entry", `event ${event.seq} (\`key_rotated\`): it lacks \`${member}\``, {
     seq: event.seq,
   });

@@ -1,0 +1,56 @@
+/** What may still be asked of a request that has ended. */
+export interface EndedRequest {
+  /** Nothing follows a denial; a refused use may follow any other end. */
+  readonly denied: boolean;
+  /** Its uses of handles up to this number were answered. */
+  readonly answered: number;
+}
+
+const answeredMax = 2 ** 20 - 1;
+const denial = -1;
+
+/**
+ * Ended requests, for as long as a log is: their ids must not be used again, and what comes late must be theirs.
+ * A log has one for every few events, so each is one number: 32 bits of whose it was, and how many of its uses
+ * were answered. A late event that names somebody else and has the same 32 bits passes for theirs; it can only
+ * say that a use was refused, so no authority hangs on it, and ids are compared whole.
+ */
+export class EndedRequests {
+  readonly #notes = new Map<string, number>();
+
+  has(id: string): boolean {
+    return this.#notes.has(id);
+  }
+
+  addDenied(id: string): void {
+    this.#notes.set(id, denial);
+  }
+
+  /** False when so many uses do not fit: then the request has to be kept as it is. */
+  add(id: string, whose: string, answered: number): boolean {
+    if (answered > answeredMax) return false;
+    this.#notes.set(id, digest(whose) * (answeredMax + 1) + answered);
+    return true;
+  }
+
+  /** Undefined when there is none; `"foreign"` when it was somebody else's. */
+  find(id: string, whose: string): EndedRequest | "foreign" | undefined {
+    const note = this.#notes.get(id);
+    if (note === undefined) return undefined;
+    if (note === denial) return { denied: true, answered: 0 };
+    const answered = note % (answeredMax + 1);
+    return (note - answered) / (answeredMax + 1) === digest(whose) ? { denied: false, answered } : "foreign";
+  }
+
+  /** For one of which more has to be known again. */
+  remove(id: string): void {
+    this.#notes.delete(id);
+  }
+}
+
+/** FNV-1a, 32 bits, over UTF-16 code units. */
+function digest(text: string): number {
+  let hash = 0x811c9dc5;
+  for (let i = 0; i < text.length; i++) hash = Math.imul(hash ^ text.charCodeAt(i), 0x01000193);
+  return hash >>> 0;
+}
