@@ -4,9 +4,10 @@ import { defineConfig } from "vitest/config";
 export default defineConfig({
   test: {
     include: ["tests/faults/**/*.fault.ts"],
+    globalSetup: ["tests/faults/fixtures/say-missing.ts"],
     testTimeout: 120_000,
     pool: "forks",
-    // One tracer at a time leaves the other core to the traced.
-    fileParallelism: false,
+    // Some only wait and others only compute: two files at a time share the machine well.
+    maxWorkers: 2,
   },
 });

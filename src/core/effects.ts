@@ -130,7 +130,9 @@ export class Effects implements EffectGate {
   }
 
   #assertAlive(): void {
-    this.#step.checkAuthority(this.#ledger);
+    // A step that has ended is open no more, and nobody gave it up.
+    if (this.#ended) this.#step.checkAuthority(this.#ledger);
+    else this.#step.checkNow(this.#ledger);
     const { stop } = this.#step;
     if (stop !== undefined) throw new EffectDeniedError(stop.code, stop.message);
     if (this.#ended)

@@ -47,6 +47,22 @@ export class RunningStep {
     }
   }
 
+  /**
+   * The same, after a look at what other processes wrote: before anything is begun. A process that was stopped
+   * and wakes up must not go on with what it knew before, until the next look would come.
+   */
+  checkNow(ledger: Ledger): void {
+    if (this.stop !== undefined) return;
+    try {
+      ledger.refresh();
+      if (!ledger.closed && !ledger.state.open.has(this.requestId))
+        return this.end({ code: "audit_unavailable", message: givenUp });
+    } catch (error) {
+      return this.end(unreadable(error));
+    }
+    this.checkAuthority(ledger);
+  }
+
   #checkAuthority(ledger: Ledger): void {
     // Nobody would hear of a revocation any more, and nothing that is done could be recorded.
     if (ledger.closed) return this.end({ code: "audit_unavailable", message: "the pipeline was closed" });
@@ -74,6 +90,8 @@ function revoked(detail: string): Stop {
   return { code: "revoked_while_running", message: `the step's authority ended while it ran: ${detail}` };
 }
 
+const givenUp = "another process found this one gone and recorded the outcome as unknown";
+
 /**
  * A process that was stopped for longer than its lease may find its steps given up by another one: what it did
  * is unknown on record, and stays so.
@@ -81,7 +99,7 @@ function revoked(detail: string): Stop {
  */
 export function assertOpen({ state }: Tx, requestId: string): void {
   if (state.open.has(requestId)) return;
-  throw new AuditUnavailableError("another process found this one gone and recorded the outcome as unknown");
+  throw new AuditUnavailableError(givenUp);
 }
 
 /** How often foreign revocations and expiries are looked for; the promise is one second (SEMANTICS D7). */

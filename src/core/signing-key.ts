@@ -1,5 +1,22 @@
-import { createPrivateKey, createPublicKey, generateKeyPairSync, type KeyObject, sign } from "node:crypto";
-import { closeSync, fsyncSync, openSync, readFileSync, statSync, writeSync } from "node:fs";
+import {
+  createPrivateKey,
+  createPublicKey,
+  generateKeyPairSync,
+  type KeyObject,
+  randomUUID,
+  sign,
+} from "node:crypto";
+import {
+  closeSync,
+  fsyncSync,
+  linkSync,
+  openSync,
+  readFileSync,
+  statSync,
+  unlinkSync,
+  writeSync,
+} from "node:fs";
+import { dirname } from "node:path";
 import { EvidenceError, StoreError } from "../model/errors.js";
 import type { Signer } from "./ports.js";
 
@@ -49,24 +66,43 @@ function readKey(path: string): KeyObject | undefined {
   throw new StoreError("invalid_key", `\`${path}\` is not an Ed25519 key`);
 }
 
+/**
+ * Written whole and synced under another name first: a crash in the middle must not leave half a key where every
+ * later checkpoint looks for one, nor a durable checkpoint whose key is gone.
+ */
 function makeKey(path: string): KeyObject {
   const { privateKey } = generateKeyPairSync("ed25519");
-  let file: number;
+  const draft = `${path}.${randomUUID()}`;
+  const file = openSync(draft, "wx", 0o600);
   try {
-    // Two processes may need it first at once: the one that finds it made uses that one.
-    file = openSync(path, "wx", 0o600);
+    try {
+      writeSync(file, privateKey.export({ type: "pkcs8", format: "pem" }) as string);
+      fsyncSync(file);
+    } finally {
+      closeSync(file);
+    }
+    // A link and no renaming: of two processes that need it first at once, the second uses that of the first.
+    linkSync(draft, path);
   } catch (error) {
     const made = (error as NodeJS.ErrnoException).code === "EEXIST" ? readKey(path) : undefined;
     if (made !== undefined) return made;
     throw error;
-  }
-  try {
-    writeSync(file, privateKey.export({ type: "pkcs8", format: "pem" }) as string);
-    fsyncSync(file);
   } finally {
-    closeSync(file);
+    unlinkSync(draft);
   }
+  syncFolder(dirname(path));
   return privateKey;
+}
+
+function syncFolder(path: string): void {
+  // Windows opens no folders; there a name is durable with its file.
+  if (process.platform === "win32") return;
+  const folder = openSync(path, "r");
+  try {
+    fsyncSync(folder);
+  } finally {
+    closeSync(folder);
+  }
 }
 
 /**

@@ -332,7 +332,8 @@ describe("tables edited behind the log's back", () => {
 
   test("the bytes behind a commitment exchanged, or gone without an event", async () => {
     const log = copy().sql(
-      "UPDATE blobs SET bytes = CAST('{}' AS BLOB) WHERE ref = (SELECT min(ref) FROM blobs)",
+      // Which one comes first is chance, and some of them hold just that.
+      "UPDATE blobs SET bytes = CAST('{\"x\":1}' AS BLOB) WHERE ref = (SELECT min(ref) FROM blobs)",
     );
     await expectFinding(log, "blob_mismatch", null, /not those that were committed to/);
     const gone = copy();
@@ -435,6 +436,34 @@ describe("checkpoints", () => {
     const { origin, root } = parseCheckpoint(note).checkpoint;
     writeFileSync(join(log.folder, "kept"), testKey(origin, 3).checkpoint(size, root));
     await expectFinding(log, "unknown_key", null, /the checkpoint to compare with/, "--against", "kept");
+  });
+});
+
+/** As damage of a row's header does it: the schema says NOT NULL, and NULL is there. */
+function putNull(log: TamperedLog, table: string, column: string): TamperedLog {
+  const forbids = `${column} ${column === "note" ? "TEXT" : "BLOB"} NOT NULL`;
+  const schema = (from: string, to: string) =>
+    log.with((db) => {
+      db.unsafeMode();
+      db.pragma("writable_schema = ON");
+      db.prepare("UPDATE sqlite_schema SET sql = replace(sql, ?, ?) WHERE name = ?").run(from, to, table);
+    });
+  const allows = forbids.replace(" NOT NULL", "");
+  schema(forbids, allows);
+  log.sql(`UPDATE ${table} SET ${column} = NULL`);
+  return schema(allows, forbids);
+}
+
+describe("NULL where the schema forbids it is named, and is no failure of the auditor", () => {
+  test.each([
+    ["checkpoints", "note", "malformed_note"],
+    ["blobs", "bytes", "blob_mismatch"],
+    ["blobs", "salt", "blob_mismatch"],
+    ["tree_head", "hashes", "root_mismatch"],
+  ])("%s.%s", async (table, column, code) => {
+    const outcome = await putNull(copy(), table, column).verify();
+    expect(outcome.code).toBe(4);
+    expect(verdictOf(outcome).problems[0]).toMatchObject({ code });
   });
 });
 

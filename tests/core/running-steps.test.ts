@@ -1,3 +1,6 @@
+import { execFileSync } from "node:child_process";
+import { existsSync } from "node:fs";
+import { join, resolve } from "node:path";
 import { setTimeout as delay } from "node:timers/promises";
 import Database from "better-sqlite3";
 import { afterEach, beforeEach, describe, expect, test } from "vitest";
@@ -7,6 +10,7 @@ import {
   EffectDeniedError,
   type ExecutionResult,
   type Handles,
+  type Pipeline,
   type StepOptions,
 } from "../../src/index.js";
 import { gate, job, openWorld, stepEvents, type World } from "./world.js";
@@ -424,6 +428,91 @@ describe("handles do not outlive their step (H1)", () => {
     const { result } = await started(untilAborted);
     await world.pipeline.close();
     expect(await result).toMatchObject({ status: "unknown", error: { code: "audit_unavailable" } });
+  });
+});
+
+describe("what another process wrote, at the next use of a handle: nobody waits for the next look", () => {
+  let file: string;
+  let other: Pipeline;
+  beforeEach(async () => {
+    other = await createPipeline({ database: world.database });
+    file = join(world.folder, "a");
+    await world.grant("agent", `fs:write:${file}`);
+  });
+  afterEach(() => other.close());
+
+  const elsewhere = () => {
+    const db = new Database(world.database);
+    db.exec("UPDATE leases SET boot = 'elsewhere', renewed_at = 0");
+    db.close();
+  };
+  const synapse = (...argv: string[]) =>
+    execFileSync(process.execPath, [resolve("dist/cli/main.js"), ...argv, "--db", world.database]);
+
+  /** This process stands still when it is told that its decision is durable; meanwhile something else happens. */
+  async function meanwhile(happens: () => void) {
+    const end = world.pipeline.audit.onEvent(({ event }) => {
+      if (event === "step_execution_authorized") happens();
+    });
+    let calls = 0;
+    const action = job(() => void calls++);
+    const result = await world.pipeline.executor.executeStep(world.context({ action }));
+    end();
+    expect(calls).toBe(0);
+    return result;
+  }
+
+  test("a revocation between the decision and the start: the action is not called", async () => {
+    const result = await meanwhile(() => synapse("suspend", "--agent", "agent", "--by", "operator"));
+    expectStopped(result, "revoked_while_running");
+  });
+
+  test("the step given up between the decision and the start: the action is not called", async () => {
+    const result = await meanwhile(() => {
+      elsewhere();
+      synapse("runs");
+    });
+    expect(result).toMatchObject({ status: "unknown", error: { code: "audit_unavailable" } });
+    expect(stepEvents(world.committed())).not.toContain("completed");
+  });
+
+  test("a revocation: the use is refused", async () => {
+    const { result, handles } = await started(untilAborted, {}, `fs:write:${file}`);
+    await other.capabilityManager.suspend("agent", { by: "operator" });
+    // No turn of this process's loop lies between: its own look has not come.
+    const use = handles.fs.write(file, "1");
+    await expect(use).rejects.toMatchObject({ name: "EffectDeniedError", code: "revoked_while_running" });
+    expect(existsSync(file)).toBe(false);
+    expectStopped(await result, "revoked_while_running");
+    // Refused at the door, and not on its way.
+    const effects = world.committed().filter(({ event }) => event.startsWith("effect_"));
+    expect(effects.map(({ event }) => event)).toEqual(["effect_denied"]);
+  });
+
+  test("the outcome of the step as unknown: no use, no completion, no result", async () => {
+    const entered = gate();
+    const action = gate<string>();
+    const { result, handles } = await started(
+      () => {
+        entered.open();
+        return action.promise;
+      },
+      {},
+      `fs:write:${file}`,
+    );
+    await entered.promise;
+    elsewhere();
+    await (await createPipeline({ database: world.database })).close();
+    await expect(handles.fs.write(file, "1")).rejects.toMatchObject({ code: "audit_unavailable" });
+    expect(existsSync(file)).toBe(false);
+    action.open("too late");
+    const ended = await result;
+    expect(ended).toMatchObject({ status: "unknown", error: { code: "audit_unavailable" } });
+    expect(ended).not.toHaveProperty("output");
+    const events = world.committed().map(({ event }) => event);
+    expect(events.filter((event) => event === "step_outcome_unknown")).toHaveLength(1);
+    expect(events).not.toContain("step_execution_completed");
+    expect(events).not.toContain("effect_performed");
   });
 });
 

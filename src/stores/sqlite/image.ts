@@ -4,6 +4,9 @@ import type { AuthorityRow, CheckpointRow, EventRow, LogImage, RunRow } from "..
 import { StoreError } from "../../model/errors.js";
 import { applicationId, type Connection, isDamage, missingStore, schema, schemaVersion } from "./database.js";
 
+// A damaged row can hold NULL where the schema forbids it, and casting does not change that: what is empty is found wrong.
+const noteColumn = "coalesce(CAST(note AS TEXT), '') AS note";
+const bytesColumn = (name: string) => `coalesce(CAST(${name} AS BLOB), x'') AS ${name}`;
 const eventColumns =
   "seq, CASE typeof(doc) WHEN 'text' THEN CAST(doc AS BLOB) END AS doc, " +
   "CASE typeof(leaf) WHEN 'blob' THEN leaf END AS leaf";
@@ -77,18 +80,16 @@ function imageOf(db: Connection): LogImage {
       const row = get<EventRow>(`SELECT ${eventColumns} FROM events WHERE json_extract(doc, '$.id') = ?`, id);
       return row === undefined ? undefined : known(row);
     },
-    head: () => all("SELECT size, CAST(hashes AS BLOB) AS hashes FROM tree_head"),
+    head: () => all(`SELECT size, ${bytesColumn("hashes")} FROM tree_head`),
     node: (level, index) => bytesOf(guarded(() => node.get(level, index))),
     nodeCount: () => count("tree_nodes"),
     checkpointAfter: (size) =>
       get<CheckpointRow>(
-        "SELECT size, CAST(note AS TEXT) AS note FROM checkpoints WHERE size > ? ORDER BY size LIMIT 1",
+        `SELECT size, ${noteColumn} FROM checkpoints WHERE size > ? ORDER BY size LIMIT 1`,
         size,
       ),
     newestCheckpoint: () =>
-      get<CheckpointRow>(
-        "SELECT size, CAST(note AS TEXT) AS note FROM checkpoints ORDER BY size DESC LIMIT 1",
-      ),
+      get<CheckpointRow>(`SELECT size, ${noteColumn} FROM checkpoints ORDER BY size DESC LIMIT 1`),
     authority: () => rows<AuthorityRow>(db, "SELECT * FROM authority ORDER BY created_seq"),
     rateUses: (id) => all("SELECT n, at FROM rate_uses WHERE id = ? ORDER BY n", id),
     rated: () => all<{ id: string }>("SELECT DISTINCT id FROM rate_uses ORDER BY id").map(({ id }) => id),
@@ -100,7 +101,7 @@ function imageOf(db: Connection): LogImage {
     runs: () => rows<RunRow>(db, "SELECT * FROM runs ORDER BY started_seq"),
     policies: () => rows(db, "SELECT name, file FROM policies ORDER BY name"),
     hasBlob: (ref) => guarded(() => blob.get(ref)) !== undefined,
-    blobs: () => rows(db, "SELECT ref, CAST(salt AS BLOB) AS salt, CAST(bytes AS BLOB) AS bytes FROM blobs"),
+    blobs: () => rows(db, `SELECT ref, ${bytesColumn("salt")}, ${bytesColumn("bytes")} FROM blobs`),
     close: () => void db.close(),
   };
 }
