@@ -64,6 +64,7 @@ export {
   InvalidDataError,
   NoAuthorityError,
   NotFoundError,
+  ScriptError,
   StoreError,
   SynapseError,
 } from "./model/errors.js";

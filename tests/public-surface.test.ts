@@ -19,6 +19,7 @@ const names = [
   "NotFoundError",
   "PermissionEnforcer",
   "RuntimeGuard",
+  "ScriptError",
   "SecureExecutionContext",
   "SecureWorkflowExecutor",
   "StoreError",
@@ -49,6 +50,7 @@ test("what mints authority is not among them, under any name", () => {
     "ledgerOf",
     "driverOf",
     "openAction",
+    "defineScriptAction",
     "State",
     "Effects",
   ]) {
@@ -69,6 +71,7 @@ test("the built-in actions are these, opaque and frozen", () => {
     "process.run process.run",
     "memory.get memory.get",
     "memory.set memory.set",
+    "script.run script.run",
   ]);
   for (const domain of Object.values(surface.builtinActions)) {
     expect(Object.isFrozen(domain)).toBe(true);

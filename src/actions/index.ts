@@ -3,6 +3,7 @@ import { fsActions } from "./fs.js";
 import { httpActions } from "./http.js";
 import { memoryActions } from "./memory.js";
 import { processActions } from "./process.js";
+import { scriptActions } from "./script.js";
 
 /** The actions that come with the package; each touches the world only through its handles. */
 export const builtinActions = Object.freeze({
@@ -10,6 +11,7 @@ export const builtinActions = Object.freeze({
   http: httpActions,
   process: processActions,
   memory: memoryActions,
+  script: scriptActions,
 });
 
 export const allBuiltinActions: readonly Action[] = Object.freeze(

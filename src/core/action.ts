@@ -37,6 +37,8 @@ export interface OpenAction {
   readonly prepare: ((params: JsonObject, preparation: Preparation) => JsonObject) | undefined;
   readonly requires: (params: JsonObject) => unknown;
   readonly run: (params: JsonObject, handles: Handles, env: Environment) => unknown;
+  /** Whether `params` and `when` of what it requires beyond the first are asked of each effect (K). */
+  readonly paramsOnUse: boolean;
 }
 
 // Captured at import: a `freeze` that is patched afterwards would be handed the inside of every new action.
@@ -85,6 +87,19 @@ const namePattern = /^[A-Za-z][A-Za-z0-9_-]*(\.[A-Za-z0-9_-]+)*$/;
  * @throws TypeError when the definition is malformed (a programmer's mistake).
  */
 export function defineAction<P extends JsonObject = JsonObject>(definition: ActionDefinition<P>): Action {
+  return define(definition, false);
+}
+
+/**
+ * Makes the action that runs scripts: what its parameters say is not yet what its code will do, so the
+ * constraints on parameters of everything that it requires beyond the first are asked of each effect's own
+ * arguments (SEMANTICS K). Not exported from the package, so that no other action can put a check off.
+ */
+export function defineScriptAction<P extends JsonObject>(definition: ActionDefinition<P>): Action {
+  return define(definition, true);
+}
+
+function define<P extends JsonObject>(definition: ActionDefinition<P>, paramsOnUse: boolean): Action {
   const { name, requires, run } = definition;
   // What is left out is not looked up further: a getter on `Object.prototype` would be handed the definition.
   const own = <K extends keyof ActionDefinition<P>>(key: K) =>
@@ -106,6 +121,7 @@ export function defineAction<P extends JsonObject = JsonObject>(definition: Acti
       prepare: prepare as OpenAction["prepare"],
       requires: requires as OpenAction["requires"],
       run: run as OpenAction["run"],
+      paramsOnUse,
     }),
   );
 }

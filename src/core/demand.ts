@@ -43,11 +43,13 @@ export function demandForAction(
   return understood(context, () => {
     const params = copyParams(prepareParams(context.action, context.actionParams, preparation));
     const requirements = requirementsOf(context.action, params);
+    refuseTooLong(context.action, requirements);
     const first = concrete(context.requiredCapability);
     const ceiling =
       context.capabilityScope === undefined ? [first] : [first, parseScope(first, context.capabilityScope)];
     refuseOutside(ceilings, requirements);
-    return { params, requirements, ceiling };
+    const { paramsOnUse } = openAction(context.action);
+    return { params, requirements, ceiling, paramsOnUse };
   });
 }
 
@@ -60,8 +62,10 @@ export function requirementsOf(action: Action, params: JsonObject): readonly Cap
 }
 
 /** Most capabilities that one action may require: all of them have to fit into one event. */
-export const requirementsMax = 8;
-const requiredLimits = { depth: 1, values: requirementsMax + 1, characters: requirementsMax * 2_048 };
+export const requirementsMax = 20;
+/** UTF-16 units of their canonical texts together, for the same reason. */
+export const requirementCharactersMax = 8_192;
+const requiredLimits = { depth: 1, values: requirementsMax + 1, characters: 2 * requirementCharactersMax };
 
 /** What `requires` answers, copied at its one reading: an array of a class of its own could lie later. */
 function requiredTexts(action: Action, params: JsonObject): readonly JsonValue[] {
@@ -74,6 +78,15 @@ function requiredTexts(action: Action, params: JsonObject): readonly JsonValue[]
     const detail = `what \`${action.name}\` requires is not one to ${requirementsMax} capability texts`;
     throw new Refusal("invalid_capability", `${detail}: ${failureOf(error).message}`);
   }
+}
+
+function refuseTooLong(action: Action, requirements: readonly Capability[]): void {
+  const characters = requirements.reduce((sum, { text }) => sum + text.length, 0);
+  if (characters <= requirementCharactersMax) return;
+  throw new Refusal(
+    "invalid_capability",
+    `what \`${action.name}\` requires has ${characters} characters, the limit is ${requirementCharactersMax}`,
+  );
 }
 
 function refuseOutside(ceilings: readonly string[] | undefined, requirements: readonly Capability[]): void {
@@ -142,7 +155,7 @@ class Refusal extends Error {
   }
 }
 
-type Understood = Pick<Demand, "params" | "requirements" | "ceiling">;
+type Understood = Pick<Demand, "params" | "requirements" | "ceiling" | "paramsOnUse">;
 
 function understood(asked: Asked, read: () => Understood): Demand {
   const { agentId, workflowId, stepId } = asked;

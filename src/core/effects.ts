@@ -1,6 +1,7 @@
 import type { BindingRecord } from "../model/authority.js";
 import { boundedText } from "../model/bounded-text.js";
 import { type Capability, covers, parseCapability } from "../model/capability/index.js";
+import { type ChainRequest, parametersRefusal } from "../model/chain.js";
 import { commonBlocks } from "../model/constraint/blocks.js";
 import { avoidsExceptions } from "../model/constraint/index.js";
 import { holds } from "../model/decide.js";
@@ -20,6 +21,8 @@ export interface Power {
   /** For the first requirement the context's own capability and scope (A4), for the others themselves. */
   readonly ceiling: readonly Capability[];
   readonly binding: BindingRecord;
+  /** Set when `params` and `when` of the binding's chain are asked of each use (K): by whom, in which step. */
+  readonly paramsOnUse: Pick<ChainRequest, "agentId" | "workflowId" | "stepId"> | undefined;
 }
 
 export interface EffectLimits {
@@ -150,15 +153,31 @@ export class Effects implements EffectGate {
       throw new EffectDeniedError("outside_authority", `\`${use.kind}\` names no capability`);
     return use.capabilities.map((text) => {
       const asked = parseCapability(text);
-      const power = this.#powers.find((each) => covers(each.requirement, asked) && reaches(each, asked));
-      if (power === undefined) {
+      const powers = this.#powers.filter((each) => covers(each.requirement, asked) && reaches(each, asked));
+      if (powers.length === 0) {
         throw new EffectDeniedError(
           "outside_authority",
           `\`${asked.text}\` is not among what this step was authorised to do`,
         );
       }
-      return power;
+      return this.#withParameters(powers, asked, use.request);
     });
+  }
+
+  /** The first power whose constraints on parameters hold for this use, where they were left for it (K). */
+  #withParameters(powers: readonly Power[], asked: Capability, params: JsonValue): Power {
+    let refusal: EffectDeniedError | undefined;
+    for (const power of powers) {
+      if (power.paramsOnUse === undefined) return power;
+      const request = { ...power.paramsOnUse, requirement: asked, params };
+      const violation = parametersRefusal(power.binding, request, this.#ledger.now());
+      if (violation === undefined) return power;
+      refusal ??= new EffectDeniedError(
+        violation.reason,
+        `\`${asked.text}\` may not be used with these arguments`,
+      );
+    }
+    throw refusal ?? new EffectDeniedError("outside_authority", `\`${asked.text}\` has no power`);
   }
 
   #grantOf(powers: readonly Power[]): EffectGrant {

@@ -59,6 +59,8 @@ async function authorize(
     action,
     requirements: demand.requirements.map((requirement) => requirement.text),
     ...(identity.capabilityScope === undefined ? {} : { capability_scope: identity.capabilityScope }),
+    // Whoever decides this again from the log has to leave the same checks to the effects.
+    ...(demand.paramsOnUse === true ? { params_on_use: true } : {}),
     params_commitment: params.ref,
     execution_seed: identity.executionSeed,
     created_at: identity.createdAt,

@@ -24,6 +24,8 @@ export interface RecordedRequest {
   readonly requirements: readonly Capability[];
   /** As in `DecisionRequest`. */
   readonly ceiling: readonly Capability[];
+  /** As in `DecisionRequest`: a script's, whose uses of handles have the arguments that constraints look at. */
+  readonly paramsOnUse: boolean;
   /** Commitment to the parameters; undefined: there were none. */
   readonly paramsRef: string | undefined;
   /** ms since the epoch (SEMANTICS D6). */
@@ -85,8 +87,8 @@ export function decideAgain(request: RecordedRequest, params: JsonValue, state: 
 
 /** The request as `decide` takes it. */
 export function demandOf(request: RecordedRequest, params: JsonValue): DecisionRequest {
-  const { agentId, workflowId, stepId, requirements, ceiling } = request;
-  return { agentId, workflowId, stepId, requirements, ceiling, params };
+  const { agentId, workflowId, stepId, requirements, ceiling, paramsOnUse } = request;
+  return { agentId, workflowId, stepId, requirements, ceiling, paramsOnUse, params };
 }
 
 function read(event: AuditEvent, asked: AuditEvent, kind: RecordedRequest["kind"]): RecordedRequest {
@@ -103,6 +105,7 @@ function read(event: AuditEvent, asked: AuditEvent, kind: RecordedRequest["kind"
       runId: typeof runId === "string" ? runId : undefined,
       requirements,
       ceiling: requirements.length === 0 ? [] : ceilingOf(asked),
+      paramsOnUse: asked["params_on_use"] === true,
       paramsRef: typeof paramsRef === "string" ? paramsRef : undefined,
       decidedAt: Date.parse(textMember(event, "decided_at")),
       stateSeq: event["state_seq"] as number,

@@ -78,10 +78,12 @@ async function perform(
 }
 
 function powersOf(demand: Demand, { bindings }: Authorization): readonly Power[] {
+  const { agentId, workflowId, stepId } = demand;
   return demand.requirements.map((requirement, index) => ({
     requirement,
     ceiling: index === 0 ? demand.ceiling : [requirement],
     binding: bindings[index] as Power["binding"],
+    paramsOnUse: index > 0 && demand.paramsOnUse === true ? { agentId, workflowId, stepId } : undefined,
   }));
 }
 

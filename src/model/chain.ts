@@ -15,6 +15,8 @@ export interface ChainRequest {
   readonly stepId: string;
   readonly requirement: Capability;
   readonly params: JsonValue;
+  /** True when `params` and `when` are asked of each use instead, by `parametersRefusal`. */
+  readonly paramsOnUse?: boolean;
 }
 
 /** Why a chain does not allow: the reason, and for the operator the link and the detail that decided it. */
@@ -130,6 +132,28 @@ function violationOf(link: LinkRecord, request: ChainRequest, now: number): Viol
       detail: `\`${request.requirement.text}\` touches what \`except\` leaves out`,
     };
   }
+  return request.paramsOnUse === true ? undefined : parametersViolation(link, request, now);
+}
+
+/**
+ * What `params` and `when` of a whole chain say about the arguments of one use, where the decision left them
+ * for it (K, for handles of a script); undefined when all of them hold.
+ */
+export function parametersRefusal(
+  binding: BindingRecord,
+  request: ChainRequest,
+  now: number,
+): ChainRefusal | undefined {
+  let error: ChainRefusal | undefined;
+  for (const link of binding.chain) {
+    const violation = parametersViolation(link, request, now);
+    if (violation?.reason === "policy_error") error ??= { ...violation, binding, link };
+    else if (violation !== undefined) return { ...violation, binding, link };
+  }
+  return error;
+}
+
+function parametersViolation(link: LinkRecord, request: ChainRequest, now: number): Violation {
   const { params, when: condition } = link.constraints;
   if (params === undefined && condition === undefined) return undefined;
   try {

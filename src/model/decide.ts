@@ -15,6 +15,11 @@ export interface DecisionRequest {
   /** The context's `requiredCapability` and `capabilityScope`: all of them must cover the first requirement (A4). */
   readonly ceiling: readonly Capability[];
   readonly params: JsonValue;
+  /**
+   * True for a script: what `params` and `when` say about every requirement but the first is asked of each
+   * effect's own arguments instead of these parameters (K). Everything else is decided here as ever.
+   */
+  readonly paramsOnUse?: boolean;
 }
 
 /** The answer, with what determined it (STYLE 4). Ids only: no policy text is in it. */
@@ -53,7 +58,9 @@ export function decide(request: DecisionRequest, state: State, now: number): Dec
   const bindings: BindingRecord[] = [];
   for (let index = 0; index < request.requirements.length; index++) {
     const requirement = request.requirements[index] as Capability;
-    const answer = grantFor({ ...request, requirement }, state, at);
+    // The first is what the step itself does, with these parameters: it is never left for later.
+    const paramsOnUse = index > 0 && request.paramsOnUse === true;
+    const answer = grantFor({ ...request, requirement, paramsOnUse }, state, at);
     if ("reason" in answer) return denied(answer.reason, requirement, answer.nearest);
     bindings.push(answer);
   }

@@ -125,6 +125,32 @@ export class EffectDeniedError extends SynapseError {}
 /** A use of a handle that was allowed and failed (missing file, timeout, size limit, …). */
 export class EffectFailedError extends SynapseError {}
 
+/** Why a script gave no output. */
+export type ScriptErrorCode =
+  | "script_source"
+  | "script_syntax"
+  | "script_failed"
+  | "script_output"
+  | "script_stalled"
+  | "script_deadline"
+  | "script_out_of_memory"
+  | "script_crashed";
+
+/** A script that was run and gave no output. `line` and `column` are 1-based, in the script's own text. */
+export class ScriptError extends SynapseError {
+  declare readonly code: ScriptErrorCode;
+
+  constructor(
+    code: ScriptErrorCode,
+    readonly script: string,
+    message: string,
+    readonly position?: { readonly line: number; readonly column: number },
+  ) {
+    const at = position === undefined ? "" : `:${position.line}:${position.column}`;
+    super(code, `${script}${at}: ${message}`);
+  }
+}
+
 /** A CEL expression that cannot be compiled or evaluated. `offset` is a 0-based UTF-16 index into `expression`. */
 export class ExpressionError extends SynapseError {
   constructor(

@@ -54,7 +54,7 @@ function planStep(
   state: State,
   at: number,
 ): PlanRow {
-  const row = { step_id: step.id, agent: step.agent, action: step.action };
+  const row = { step_id: step.id, agent: step.agent, action: step.action, requires: [] };
   const action = actions.get(step.action);
   if (action === undefined || dependsOnRun(step)) {
     return { ...row, capability: step.capability?.source ?? null, allowed: null, reason: "depends_on_run" };
@@ -65,10 +65,12 @@ function planStep(
       return { ...row, capability: null, allowed: null, reason: "skipped" };
     }
     const context = contextOf(step, action, scope, facts);
-    const decision = decideDemand(demandForAction(context, undefined, { workingFolder }), state, at);
+    const demand = demandForAction(context, undefined, { workingFolder });
+    const decision = decideDemand(demand, state, at);
     return {
       ...row,
       capability: context.requiredCapability,
+      requires: demand.requirements.map(({ text }) => text),
       allowed: decision.allowed,
       reason: decision.allowed ? null : decision.reason,
     };

@@ -39,6 +39,8 @@ export interface PlanRow {
   readonly agent: string;
   readonly action: string;
   readonly capability: string | null;
+  /** Everything that its action requires with these parameters (SEMANTICS A5); empty when that is not known. */
+  readonly requires: readonly string[];
   readonly allowed: boolean | null;
   readonly reason: string | null;
 }

@@ -53,7 +53,12 @@ describe("what an action says it requires (G3)", () => {
       "invalid_capability",
     ],
     ["a list of a class that maps to nothing", () => new Lying("job:run:b"), "capability_mismatch"],
-    ["nine things", () => Array.from({ length: 9 }, () => "job:run:a"), "invalid_capability"],
+    ["21 things", () => Array.from({ length: 21 }, () => "job:run:a"), "invalid_capability"],
+    [
+      "things whose names are 8,193 characters together",
+      () => Array.from({ length: 9 }, (_, index) => `job:run:${"a".repeat(index === 8 ? 897 : 903)}`),
+      "invalid_capability",
+    ],
     ["a million things", () => Array.from({ length: 1e6 }, () => "job:run:a"), "invalid_capability"],
     ["an error", hostile(new Error("no")), "invalid_capability"],
     [

@@ -152,3 +152,36 @@ describe("where several chains refuse, the one that came furthest speaks (D2, D3
     expect(decision).toMatchObject({ reason: "uses_exhausted", requirement: { text: "fs:write:/d/x" } });
   });
 });
+
+describe("what a script's bindings say about parameters is left for its effects, and nothing else (K)", () => {
+  const script = { paramsOnUse: true, params: { n: 7 } };
+  const both = ["code:execute:a", "memory:write:k"];
+
+  function world(first: Constraints, second: Constraints): World {
+    const made = new World();
+    made.issue("code:execute");
+    made.issue("memory:write");
+    made.bind("a", "code:execute:a", { constraints: first });
+    made.bind("a", "memory:write:**", { constraints: second });
+    return made;
+  }
+
+  it.each<[string, Constraints]>([
+    ["params", { params: false }],
+    ["when", { when: "params.n == 1" }],
+    ["a condition that fails", { when: "params.missing == 1" }],
+  ])("%s of a further requirement", (_what, constraints) => {
+    expect(world({}, constraints).ask(both, script).allowed).toBe(true);
+    expect(world({}, constraints).ask(both, { ...script, paramsOnUse: false }).allowed).toBe(false);
+    expect(world(constraints, {}).ask(both, script).allowed).toBe(false);
+  });
+
+  it.each<[string, Constraints]>([
+    ["uses_exhausted", { max_uses: 0, when: "true" }],
+    ["binding_not_yet_valid", { not_before: "2999-01-01T00:00:00Z" }],
+    ["constraint_violated", { except: ["k"], params: true }],
+    ["approval_required", { approval: { within: "1m" } }],
+  ])("%s is decided with the step", (reason, constraints) => {
+    expect(world({}, constraints).answer(both, script)).toBe(reason);
+  });
+});

@@ -28,7 +28,8 @@ export function decideNaively(log: readonly AuditEvent[], request: DecisionReque
   if (isSuspended(log, request.agentId)) return "agent_suspended";
   const bindings: string[] = [];
   for (const requirement of request.requirements) {
-    const answer = grantOf(log, request, requirement, at);
+    const onUse = request.paramsOnUse === true && bindings.length > 0;
+    const answer = grantOf(log, request, requirement, at, onUse);
     if (typeof answer === "string") return answer;
     bindings.push(idOf(answer));
   }
@@ -40,6 +41,7 @@ function grantOf(
   request: DecisionRequest,
   requirement: Capability,
   at: number,
+  onUse: boolean,
 ): AuditEvent | DenialReason {
   const fitting = log.filter(
     (event) =>
@@ -50,7 +52,7 @@ function grantOf(
   );
   const refusals = fitting.map((binding) => ({
     binding,
-    reasons: refusalsOf(log, binding, request, requirement, at),
+    reasons: refusalsOf(log, binding, request, requirement, at, onUse),
   }));
   const allowed = refusals.filter(({ reasons }) => reasons.length === 0).map(({ binding }) => binding);
   if (allowed.length > 0) {
@@ -68,6 +70,7 @@ function refusalsOf(
   request: DecisionRequest,
   requirement: Capability,
   at: number,
+  onUse: boolean,
 ): DenialReason[] {
   const reasons: DenialReason[] = [];
   for (const link of chainOf(log, binding)) {
@@ -90,7 +93,7 @@ function refusalsOf(
     ) {
       reasons.push("constraint_violated");
     }
-    reasons.push(...conditionRefusals(constraints, request, at));
+    if (!onUse) reasons.push(...conditionRefusals(constraints, request, at));
     if (constraints.rate !== undefined) {
       const perMs = perOf(constraints);
       const used = timesOf(log, link, Infinity).filter((time) => time > at - perMs);

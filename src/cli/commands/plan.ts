@@ -38,13 +38,17 @@ function storeForPreview(context: CommandContext): { readonly create: boolean; r
 }
 
 function print({ out, palette }: CommandContext, rows: readonly PlanRow[]): void {
-  const lines = rows.map((row) => [
-    status(decisionOf(row), palette),
-    row.step_id,
-    row.agent,
-    row.action,
-    row.capability ?? "-",
-    row.reason === "depends_on_run" ? "known only when the steps before it have run" : (row.reason ?? ""),
+  const lines = rows.flatMap((row) => [
+    [
+      status(decisionOf(row), palette),
+      row.step_id,
+      row.agent,
+      row.action,
+      row.capability ?? "-",
+      row.reason === "depends_on_run" ? "known only when the steps before it have run" : (row.reason ?? ""),
+    ],
+    // All or nothing: what it needs beside stands below it (SEMANTICS A5).
+    ...row.requires.slice(1).map((also) => ["", "", "", "", also, ""]),
   ]);
   out.lines(table(["DECISION", "STEP", "AGENT", "ACTION", "CAPABILITY", "REASON"], lines, palette.dim));
   const count = (allowed: boolean | null): number => rows.filter((row) => row.allowed === allowed).length;

@@ -59,6 +59,7 @@ const asked: Shape = {
   action: text,
   requirements: listOf(text),
   capability_scope: optional(text),
+  params_on_use: optional(flag),
   params_commitment: commitment,
   execution_seed: seed,
   created_at: instant,
