@@ -24,7 +24,7 @@ export async function* readBundleLines(
     let start = 0;
     for (let end = chunk.indexOf(newline); end >= 0; end = chunk.indexOf(newline, start)) {
       pieces.push(chunk.subarray(start, end));
-      yield parseLine(Buffer.concat(pieces));
+      yield parseLine(Buffer.concat(pieces), limits);
       pieces = [];
       pending = 0;
       start = end + 1;
@@ -47,7 +47,8 @@ async function* chunksOf(path: string): AsyncGenerator<Buffer> {
   }
 }
 
-function parseLine(bytes: Buffer): JsonObject {
+function parseLine(bytes: Buffer, { documentBytesMax }: BundleLimits): JsonObject {
+  if (bytes.length > documentBytesMax) return parseBlobLine(bytes);
   let value: JsonValue;
   try {
     const text = new TextDecoder("utf-8", { fatal: true, ignoreBOM: true }).decode(bytes);
@@ -57,4 +58,15 @@ function parseLine(bytes: Buffer): JsonObject {
   }
   if (!isJsonObject(value)) throw malformedBundle("one of its lines is not an object");
   return value;
+}
+
+const blobHead = /^\{"type":"blob","ref":"([0-9a-f]{64})","salt":"([A-Za-z0-9+/=]{0,64})","bytes":"/;
+
+/** A long line is taken apart by hand: in a few bytes of JSON stands an object that fills a hundred times as many. */
+function parseBlobLine(bytes: Buffer): JsonObject {
+  const [head, ref, salt] = blobHead.exec(bytes.toString("latin1", 0, 256)) ?? [];
+  const end = bytes.length - 2;
+  if (head === undefined || ref === undefined || salt === undefined || bytes.toString("latin1", end) !== '"}')
+    throw malformedBundle("one of its lines is too long for what it is");
+  return { type: "blob", ref, salt, bytes: bytes.toString("latin1", head.length, end) };
 }
