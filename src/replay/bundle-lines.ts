@@ -1,4 +1,5 @@
-import { createReadStream } from "node:fs";
+import { constants } from "node:fs";
+import { open } from "node:fs/promises";
 import { SynapseError } from "../model/errors.js";
 import { isJsonObject, type JsonObject, type JsonValue } from "../model/json.js";
 import { type BundleLimits, bundleLimits, malformedBundle } from "./bundle-format.js";
@@ -37,9 +38,17 @@ export async function* readBundleLines(
   if (pending > 0) throw malformedBundle("its last line does not end: the file was cut");
 }
 
+/** A regular file's bytes. What else has a name may have no end, or keep whoever opens it waiting for ever. */
 async function* chunksOf(path: string): AsyncGenerator<Buffer> {
   try {
-    for await (const chunk of createReadStream(path, { highWaterMark: 1024 * 1024 })) yield chunk as Buffer;
+    const file = await open(path, constants.O_RDONLY | constants.O_NONBLOCK);
+    try {
+      if (!(await file.stat()).isFile()) throw new Error("it is not a regular file");
+      for await (const chunk of file.createReadStream({ highWaterMark: 1024 * 1024, autoClose: false }))
+        yield chunk as Buffer;
+    } finally {
+      await file.close();
+    }
   } catch (cause) {
     const { code, message } = cause as NodeJS.ErrnoException;
     const why = code === "ENOENT" ? "there is no such file" : message;

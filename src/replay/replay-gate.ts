@@ -82,9 +82,10 @@ export class ReplayGate implements SettlingGate {
   }
 
   perform<T extends JsonValue | object>(use: EffectUse): Promise<T> {
-    this.#asked++;
-    this.#inFlight++;
     return new Promise<T>((resolve, reject) => {
+      if (this.halt !== undefined) return;
+      this.#asked++;
+      this.#inFlight++;
       this.#unmatched.push({ use: askedUse(use), turn: this.#turn, resolve, reject });
       void this.#go();
     });

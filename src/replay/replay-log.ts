@@ -68,11 +68,11 @@ export async function* replayLog(options: ReplayOptions): AsyncGenerator<StepRep
     options.onEvent?.(event);
     // A bundle holds what matters for its run; what it leaves out changed nothing that is asked here.
     state.seq = event.seq - 1;
+    // Both stand in the log together (D5): one without the other was left out, and a step would go unseen.
     if (asked !== undefined && !isStepDecision(event))
-      throw unreadable(
-        event,
-        new Error(`event ${asked.seq} is a request, and its decision does not follow it`),
-      );
+      throw unreadable(event, new Error(`the decision about event ${asked.seq} does not follow it`));
+    if (asked === undefined && isStepDecision(event) && options.selects(event))
+      throw unreadable(event, new Error("the request that it decides does not stand before it"));
     if (event.event === "step_execution_requested") asked = options.selects(event) ? event : undefined;
     const requestId = event["request_id"];
     if (typeof requestId === "string") {

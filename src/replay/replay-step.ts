@@ -75,7 +75,6 @@ export async function replayExecution(
   const action = parts.actions.get(name);
   if (action === undefined) return notReplayed(`the action \`${name}\` is not known here`);
   if (!action.replayable) return notReplayed(`the action \`${name}\` is not marked as replayable`);
-  if (ended?.["code"] === "not_started") return notReplayed("the action was not started");
   const params = readRecorded(requested["params_commitment"], parts.read);
   if (params.state === "unavailable") return unavailable(0, "its parameters were erased");
   if (params.state === "forged" || !isJsonObject(params.value)) {

@@ -1,5 +1,11 @@
 import { onTestFinished } from "vitest";
-import { type Action, type ActionDefinition, defineAction, type ExecutionResult } from "../../src/index.js";
+import {
+  type Action,
+  type ActionDefinition,
+  defineAction,
+  type ExecutionResult,
+  type PipelineOptions,
+} from "../../src/index.js";
 import type { Reexecution } from "../../src/replay/replay-step.js";
 import type { StepReplay } from "../../src/replay/replay-log.js";
 import { openWorld, type World } from "../core/world.js";
@@ -18,8 +24,8 @@ export interface RecordingWorld extends World {
 }
 
 /** A world whose agent has been granted everything in `powers`. */
-export async function openRecording(): Promise<RecordingWorld> {
-  const world = await openWorld();
+export async function openRecording(options: Partial<PipelineOptions> = {}): Promise<RecordingWorld> {
+  const world = await openWorld(options);
   onTestFinished(() => world.close());
   const requires = [...powers, `fs:read:${world.folder}/**`];
   for (const capability of requires) await world.grant("agent", capability);
