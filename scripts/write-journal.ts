@@ -34,7 +34,7 @@ async function synapse(...argv: readonly string[]): Promise<string> {
     },
   });
   const context = { stdout, stderr: process.stderr, env: {}, cwd, signal: undefined };
-  await runCli([...argv, "--db", join(cwd, "log.db")], context as never);
+  await runCli([...argv, "--db", join(cwd, "log.db")], context);
   return text.trimEnd();
 }
 

@@ -40,7 +40,7 @@ export interface ReplayParts {
   readonly read: BlobReader;
   /** Lets go of a step that is in the middle; the replay throws its reason. */
   readonly signal?: AbortSignal | undefined;
-  /** Default: what the recorded step took, and a minute more. */
+  /** Default: a minute, and four times as long as the recorded step took; a stall 5 s, and as long as it took. */
   readonly patience?: Partial<ReplayPatience> | undefined;
 }
 

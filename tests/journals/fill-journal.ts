@@ -26,7 +26,8 @@ export async function fillJournal(database: string, workingFolder: string): Prom
     });
     const { run_id: runId } = await runWorkflow({ pipeline, definition, inputs: {}, signal: cancel.signal });
     const [requested] = await pipeline.audit.getEvents({ event: "step_execution_requested", runId });
-    const ref = String(requested?.["params_commitment"]);
+    const ref = requested?.["params_commitment"];
+    if (typeof ref !== "string") throw new TypeError("the cancelled run asked for nothing");
     await eraseBlob(ledgerOf(pipeline.audit), ref, { by: "dpo", why: "request 17" });
   } finally {
     await pipeline.close();

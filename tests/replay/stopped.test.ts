@@ -3,6 +3,7 @@ import { join } from "node:path";
 import { rmSync } from "node:fs";
 import { describe, expect, onTestFinished, test } from "vitest";
 import { defineAction, type Handles } from "../../src/index.js";
+import { textMember } from "../../src/model/event.js";
 import { isDiverged, type StepReplay } from "../../src/replay/replay-log.js";
 import { resumeWorkflow } from "../../src/workflow/resume.js";
 import { crashActions } from "../crash/fixtures/crash-actions.js";
@@ -180,10 +181,10 @@ describe("a step whose process was killed", () => {
       const [started] = await pipeline.audit.getEvents({ event: "run_started" });
       await resumeWorkflow({
         pipeline,
-        runId: String(started?.["run_id"]),
+        runId: textMember(started ?? {}, "run_id"),
         acceptAsFailed: ["hang"],
         by: "operator",
-      } as never);
+      });
       await pipeline.close();
       const after = await replayDatabase(database, folder, known);
       expect(after.map(({ step_id, execution }) => [step_id, execution?.status])).toEqual([
