@@ -125,6 +125,8 @@ export class Effects implements EffectGate {
 
   /** Resolves when nothing is in flight: `completed` waits for effects that the action did not wait for (H1). */
   async idle(): Promise<void> {
+    // What it began and does not wait for may be on its way to its first use: whether that still counts is no race.
+    await new Promise((resolve) => setImmediate(resolve));
     while (this.#inFlight > 0) {
       await new Promise<void>((resolve) => (this.#wakeIdle = resolve));
       // Whoever waits for the one that just ended goes first: it may have another use to make.

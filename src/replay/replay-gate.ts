@@ -92,6 +92,7 @@ export class ReplayGate implements SettlingGate {
   }
 
   async idle(): Promise<void> {
+    await actionsTurn();
     while (this.#inFlight > 0) {
       await new Promise<void>((resolve) => (this.#wakeIdle = resolve));
       await new Promise((resolve) => setImmediate(resolve));
