@@ -8,7 +8,7 @@ import { holds } from "../model/decide.js";
 import { AuditUnavailableError, EffectDeniedError, SynapseError } from "../model/errors.js";
 import type { EventBody } from "../model/event.js";
 import type { JsonObject, JsonValue } from "../model/json.js";
-import { commitTo } from "./commitment.js";
+import { commitTo, committedValue } from "./commitment.js";
 import type { Ledger } from "./ledger.js";
 import type { EffectGate, EffectGrant, EffectUse } from "./ports.js";
 import { assertOpen, type RunningStep } from "./running-steps.js";
@@ -47,6 +47,7 @@ export class Effects implements EffectGate {
   #inFlight = 0;
   #wakeIdle: () => void = () => undefined;
   #ended = false;
+  #lastTurn = Promise.resolve();
   #unrecorded: AuditUnavailableError | undefined;
 
   constructor(
@@ -78,11 +79,13 @@ export class Effects implements EffectGate {
     const members = { effect: use.kind, n, capability: target, capabilities: [...use.capabilities] };
     this.#inFlight++;
     try {
-      this.#assertAlive();
-      const powers = this.#admit(use, n);
-      const request = commitTo(use.request);
-      this.#record({ event: "effect_attempted", ...members, request_commitment: request.ref }, request);
-      const answer = await body(this.#grantOf(powers));
+      const outcome = await this.#attempt(use, n, members, body).then(
+        (answer) => ({ answer }),
+        (error: unknown) => ({ error }),
+      );
+      await this.#answersTurn();
+      if ("error" in outcome) throw outcome.error;
+      const { answer } = outcome;
       // An answer that arrives after the authority ended is fenced like a late result (D7).
       this.#assertAlive();
       const kept = commitTo(answer as JsonValue);
@@ -90,7 +93,7 @@ export class Effects implements EffectGate {
         { event: "effect_performed", ...members, result: "success", answer_commitment: kept.ref },
         kept,
       );
-      return answer;
+      return committedValue(kept) as T;
     } catch (error) {
       this.#recordFailure(members, error);
       throw error;
@@ -100,8 +103,33 @@ export class Effects implements EffectGate {
     }
   }
 
+  async #attempt<T>(
+    use: EffectUse,
+    n: number,
+    members: JsonObject,
+    body: (grant: EffectGrant) => Promise<T>,
+  ): Promise<T> {
+    this.#assertAlive();
+    const powers = this.#admit(use, n);
+    const request = commitTo(use.request);
+    this.#record({ event: "effect_attempted", ...members, request_commitment: request.ref }, request);
+    return body(this.#grantOf(powers));
+  }
+
+  /**
+   * Answers are given one at a time, and the action does all that it does with one before it gets the next: so the
+   * order in which they are recorded is all that there is to know of a race between them, and a replay has the same
+   * outcome (SEMANTICS R1).
+   */
+  #answersTurn(): Promise<void> {
+    this.#lastTurn = this.#lastTurn.then(() => new Promise((resolve) => setImmediate(resolve)));
+    return this.#lastTurn;
+  }
+
   /** Resolves when nothing is in flight: `completed` waits for effects that the action did not wait for (H1). */
   async idle(): Promise<void> {
+    // What it began and does not wait for may be on its way to its first use: whether that still counts is no race.
+    await new Promise((resolve) => setImmediate(resolve));
     while (this.#inFlight > 0) {
       await new Promise<void>((resolve) => (this.#wakeIdle = resolve));
       // Whoever waits for the one that just ended goes first: it may have another use to make.

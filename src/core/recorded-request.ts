@@ -5,6 +5,7 @@ import { StoreError } from "../model/errors.js";
 import { type AuditEvent, textMember } from "../model/event.js";
 import type { JsonObject, JsonValue } from "../model/json.js";
 import type { State } from "../model/state.js";
+import { parseInstant } from "../model/time.js";
 
 /** What was decided about a request then. */
 export type RecordedAnswer =
@@ -107,7 +108,7 @@ function read(event: AuditEvent, asked: AuditEvent, kind: RecordedRequest["kind"
       ceiling: requirements.length === 0 ? [] : ceilingOf(asked),
       paramsOnUse: asked["params_on_use"] === true,
       paramsRef: typeof paramsRef === "string" ? paramsRef : undefined,
-      decidedAt: Date.parse(textMember(event, "decided_at")),
+      decidedAt: parseInstant(textMember(event, "decided_at")),
       stateSeq: event["state_seq"] as number,
       answer: answerOf(event),
     };

@@ -57,7 +57,8 @@ export function authorizedMembers(decision: Decision & { readonly allowed: true 
   };
 }
 
-function chargesOf(bindings: readonly BindingRecord[]): JsonObject[] {
+/** Each link once that counts its uses, with its window when it has one. */
+export function chargesOf(bindings: readonly BindingRecord[]): JsonObject[] {
   const counted = new Map<string, LinkRecord>();
   for (const link of bindings.flatMap((binding) => binding.chain)) {
     if (link.constraints.max_uses !== undefined || link.window !== undefined) counted.set(link.id, link);

@@ -1,5 +1,5 @@
 import { createHash } from "node:crypto";
-import { digestOf } from "../core/commitment.js";
+import { digestOf, frozenJson } from "../core/commitment.js";
 import { canonicalJson } from "../model/canonical.js";
 import type { JsonValue } from "../model/json.js";
 import { nestsWithin } from "../model/proof/entry.js";
@@ -30,9 +30,9 @@ export function readRecorded(ref: JsonValue | undefined, read: BlobReader): Reco
   return value === undefined ? forged : { state: "present", value, salt: blob.salt };
 }
 
-/** Whether a value made now is the one that was committed to. */
-export function isRecorded(value: JsonValue, ref: string, { salt }: { readonly salt: Uint8Array }): boolean {
-  return commitment(salt, Buffer.from(canonicalJson(value), "utf8")) === ref;
+/** Whether a value made now, in canonical form, is the one that was committed to. */
+export function isRecorded(canonical: string, ref: string, { salt }: { readonly salt: Uint8Array }): boolean {
+  return commitment(salt, Buffer.from(canonical, "utf8")) === ref;
 }
 
 /** A value as a report shows it: whole when it is short, else its size and digest. */
@@ -50,7 +50,7 @@ function parse(bytes: Uint8Array): JsonValue | undefined {
   try {
     const value = JSON.parse(Buffer.from(bytes).toString("utf8")) as JsonValue;
     // Deeper than anything that is recorded here: it would exhaust the stack of whoever looks at it.
-    return nestsWithin(value, 128) ? value : undefined;
+    return nestsWithin(value, 128) ? frozenJson(value) : undefined;
   } catch {
     // A log of somebody else's making may commit to anything; it is told as what it is, forged.
     return undefined;

@@ -42,6 +42,8 @@ export type BundleLine = BundleHeader | BundleEvent | BundleBlob;
 export interface BundleLimits {
   readonly bytesMax: number;
   readonly lineBytesMax: number;
+  /** Of lines that are read as JSON of any form; a longer one can only hold recorded bytes. */
+  readonly documentBytesMax: number;
   readonly eventsMax: number;
 }
 
@@ -49,6 +51,8 @@ export const bundleLimits: BundleLimits = Object.freeze({
   bytesMax: 1024 * 1024 * 1024,
   // The largest output, 16 MiB, each byte of it escaped in JSON, in base64.
   lineBytesMax: 160 * 1024 * 1024,
+  // The largest event, all of it escaped, and its proof.
+  documentBytesMax: 1024 * 1024,
   eventsMax: 2_000_000,
 });
 

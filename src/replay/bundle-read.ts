@@ -13,7 +13,7 @@ import type { BlobReader } from "./blob-reader.js";
 import { bundleFormat, type BundleLimits, bundleLimits, malformedBundle } from "./bundle-format.js";
 import { readBundleLines } from "./bundle-lines.js";
 import { commitmentsOf } from "./bundle-write.js";
-import type { RecordedRun } from "./log-source.js";
+import { type RecordedRun, workingFolderOf } from "./log-source.js";
 
 /** A bundle all of which was verified: every event stands in the log of the checkpoint, every byte is committed to. */
 export interface Bundle {
@@ -46,20 +46,23 @@ export async function readBundle(
 ): Promise<Bundle> {
   let header: { readonly runId: string; readonly checkpoint: Checkpoint } | undefined;
   const events: AuditEvent[] = [];
+  const own: AuditEvent[] = [];
+  const committed = new Set<string>();
   const blobs: Blobs = new Map();
   for await (const line of readBundleLines(path, limits)) {
     if (header === undefined) header = readHeader(line, key);
-    else if (line["type"] === "event") addEvent(events, line, header.checkpoint, limits);
-    else if (line["type"] === "blob") addBlob(blobs, line);
+    else if (line["type"] === "event") {
+      if (blobs.size > 0) throw outOfOrder("an event of the bundle stands after recorded bytes");
+      const event = provenAt(line, events, header.checkpoint, limits);
+      events.push(event);
+      if (event["run_id"] !== header.runId) continue;
+      own.push(event);
+      for (const ref of commitmentsOf(event)) committed.add(ref);
+    } else if (line["type"] === "blob") addBlob(blobs, line, committed);
     else throw malformedBundle("one of its lines is neither an event nor bytes");
   }
   if (header === undefined) throw malformedBundle("it is empty");
   const { runId, checkpoint } = header;
-  const own = events.filter((event) => event["run_id"] === runId);
-  const committed = new Set(own.flatMap(commitmentsOf));
-  const stranger = [...blobs.keys()].find((ref) => !committed.has(ref));
-  if (stranger !== undefined)
-    throw malformedBundle(`no event of its run commits to the bytes \`${stranger.slice(0, 64)}\``);
   return Object.freeze({
     checkpoint,
     authenticated: key !== undefined,
@@ -90,28 +93,40 @@ function anySigner(note: string): NoteVerifier[] {
   return parseNote(note).signatures.map(({ name, keyId }) => ({ name, keyId, verify: () => true }));
 }
 
-function addEvent(
-  events: AuditEvent[],
+/** The event of a line, which has to come after those before it in the log. */
+function provenAt(
   line: JsonObject,
+  events: readonly AuditEvent[],
   checkpoint: Checkpoint,
   limits: BundleLimits,
-): void {
+): AuditEvent {
   if (events.length >= limits.eventsMax) throw malformedBundle(`it has more than ${limits.eventsMax} events`);
   const { event, inclusion } = line;
   if (event === undefined || !isJsonObject(event)) throw malformedBundle("one of its events is none");
   const seq = event["seq"];
   if (typeof seq !== "number" || seq <= (events.at(-1)?.seq ?? 0))
-    throw new EvidenceError("wrong_order", "the bundle's events are not in the order of the log");
+    throw outOfOrder("the bundle's events are not in the order of the log");
   if (!Array.isArray(inclusion) || !inclusion.every((hash): hash is string => typeof hash === "string"))
     throw malformedBundle("one of its proofs is none");
-  events.push(provenEvent(nodeTreeHasher, { event, index: seq - 1, inclusion }, checkpoint).event);
+  return provenEvent(nodeTreeHasher, { event, index: seq - 1, inclusion }, checkpoint).event;
 }
 
-function addBlob(blobs: Blobs, { ref, salt: saltText, bytes: bytesText }: JsonObject): void {
+function outOfOrder(message: string): EvidenceError {
+  return new EvidenceError("wrong_order", message);
+}
+
+/** @param committed what the run committed to: all else would only fill the memory of the reader. */
+function addBlob(
+  blobs: Blobs,
+  { ref, salt: saltText, bytes: bytesText }: JsonObject,
+  committed: ReadonlySet<string>,
+): void {
   const salt = typeof saltText === "string" ? parseBase64(saltText) : undefined;
   const bytes = typeof bytesText === "string" ? parseBase64(bytesText) : undefined;
   if (typeof ref !== "string" || salt === undefined || bytes === undefined || blobs.has(ref))
     throw malformedBundle("some of its bytes are none, or stand in it twice");
+  if (!committed.has(ref))
+    throw malformedBundle(`no event of its run commits to the bytes \`${ref.slice(0, 64)}\``);
   if (createHash("sha256").update(salt).update(bytes).digest("hex") !== ref) {
     throw new EvidenceError(
       "entry_mismatch",
@@ -126,11 +141,10 @@ function runOf(runId: string, own: readonly AuditEvent[]): RecordedRun {
   const last = own.at(-1);
   if (started === undefined || last === undefined)
     throw malformedBundle(`it does not hold the start of the run \`${runId.slice(0, 100)}\``);
-  const folder = started["working_folder"];
   return Object.freeze({
     runId,
     started,
-    workingFolder: typeof folder === "string" && folder.startsWith("/") ? folder : "/",
+    workingFolder: workingFolderOf(started),
     lastSeq: last.seq,
   });
 }

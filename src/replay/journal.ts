@@ -21,21 +21,29 @@ export interface JournalEntry {
   readonly answer: JournalAnswer | undefined;
 }
 
-/** The uses of handles of one step, and the order in which they were answered. */
+/** Something that happened between an action and its handles. */
+export interface Moment {
+  readonly what: "asked" | "answered";
+  readonly n: number;
+}
+
+/** The uses of handles of one step, and the order in which they were asked for and answered. */
 export interface Journal {
   readonly entries: ReadonlyMap<number, JournalEntry>;
-  /** Numbers of those that were answered, in that order: a race in the action had this outcome. */
-  readonly answered: readonly number[];
+  /** In log order: a race in the action had this outcome. */
+  readonly moments: readonly Moment[];
 }
 
 /** @param events the effect events of one request, in log order. */
 export function readJournal(events: readonly AuditEvent[], read: BlobReader): Journal {
+  // What an action returned after its step had ended is no use of a handle.
+  const uses = events.filter(({ n, effect }) => typeof n === "number" && effect !== "result");
   const entries = new Map<number, JournalEntry>();
-  const answered: number[] = [];
-  for (const event of events) {
-    const n = event["n"];
-    // What an action returned after its step had ended is no use of a handle.
-    if (typeof n !== "number" || event["effect"] === "result") continue;
+  const moments: Moment[] = [];
+  // What is refused before it is attempted has no event for that it was asked: the numbers say when that was.
+  const unasked = [...new Set(uses.map(({ n }) => n as number))].sort((a, b) => b - a);
+  for (const event of uses) {
+    const n = event["n"] as number;
     const before = entries.get(n);
     const entry = {
       n,
@@ -43,14 +51,15 @@ export function readJournal(events: readonly AuditEvent[], read: BlobReader): Jo
       capabilities: textList(event["capabilities"]),
       request: before?.request ?? requestOf(event, read),
     };
+    while ((unasked.at(-1) ?? Infinity) <= n) moments.push({ what: "asked", n: unasked.pop() as number });
     if (event.event === "effect_attempted") {
       entries.set(n, { ...entry, answer: undefined });
       continue;
     }
     entries.set(n, { ...entry, answer: answerOf(event, read) });
-    answered.push(n);
+    moments.push({ what: "answered", n });
   }
-  return { entries, answered };
+  return { entries, moments };
 }
 
 function requestOf(event: AuditEvent, read: BlobReader): JournalEntry["request"] {

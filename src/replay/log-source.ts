@@ -26,15 +26,19 @@ export function findRun(image: LogImage, runId = image.newestRun()): RecordedRun
   }
   for (const event of eventsOf(image, range.last, range.first - 1)) {
     if (event.event !== "run_started" || event["run_id"] !== runId) continue;
-    const folder = event["working_folder"];
     return Object.freeze({
       runId,
       started: event,
-      workingFolder: typeof folder === "string" ? folder : "/",
+      workingFolder: workingFolderOf(event),
       lastSeq: range.last,
     });
   }
   throw new NotFoundError("run", runId, "its start is not in the log");
+}
+
+/** What a log of somebody else's making calls a folder may be anything. */
+export function workingFolderOf({ working_folder: folder }: AuditEvent): string {
+  return typeof folder === "string" && folder.startsWith("/") ? folder : "/";
 }
 
 /** Events in log order up to number `last`, a page at a time: a long log does not have to fit into memory. */

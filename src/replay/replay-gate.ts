@@ -2,9 +2,9 @@ import type { SettlingGate } from "../core/invoke-action.js";
 import type { EffectUse } from "../core/ports.js";
 import { EffectDeniedError, EffectFailedError } from "../model/errors.js";
 import { isJsonObject, type JsonValue } from "../model/json.js";
-import { isRecorded, shownValue } from "./blob-reader.js";
 import type { Divergence } from "./divergence.js";
 import type { Journal, JournalAnswer, JournalEntry } from "./journal.js";
+import { type AskedUse, askedUse, differenceOf, shownEntry, shownUse } from "./replay-use.js";
 
 /** Why a replay went no further. */
 export type Halt =
@@ -14,25 +14,47 @@ export type Halt =
   /** What was recorded here has been erased (SEMANTICS R4). */
   | { readonly kind: "unavailable"; readonly what: string };
 
-/** How long an answer may wait for its turn while the action asks for nothing, ms. */
-const stallMs = 5_000;
+/** A use that the action waits for. */
+interface Waiting {
+  readonly use: AskedUse;
+  /** How many answers it had been given when it asked. */
+  readonly turn: number;
+  readonly resolve: (answer: never) => void;
+  readonly reject: (error: Error) => void;
+}
+
+export interface ReplayGateOptions {
+  /** Whether the recorded step went on to an end of its own, so that its journal is whole. */
+  readonly whole: boolean;
+  /** How long the action may wait for an answer whose turn does not come, ms. */
+  readonly stallMs: number;
+}
 
 /**
  * The handles' side of a replay: every use is compared with the journal and answered from it. The body of a use,
  * which is what would touch the world, is never called; nothing is appended or charged (SEMANTICS R4).
  *
- * Answers are given in the order in which they were given before, each after the action had its turn with the last.
+ * It goes through the journal moment by moment, and lets the action do all it does with one answer before it gets the
+ * next. Uses that follow from the same answer have to come in the order in which they came then; between those that
+ * follow from different answers there was a race, and the journal says how it went.
+ *
+ * Once halted, no use ever settles: an action that tries again and again would keep the replay from ending, and one
+ * that does not look at an answer would bring down the process with its refusal.
  */
 export class ReplayGate implements SettlingGate {
   readonly #journal: Journal;
-  /** Whether the recorded step went on to an end of its own, so that its journal is whole. */
-  readonly #whole: boolean;
-  readonly #waiting = new Map<number, () => void>();
-  readonly #onHalt: (halt: Halt) => void;
+  readonly #options: ReplayGateOptions;
+  /** Asked for, and not yet found in the journal. */
+  #unmatched: Waiting[] = [];
+  readonly #waiting = new Map<number, Waiting>();
+  readonly #abort = new AbortController();
+  readonly halted: Promise<void>;
+  #resolveHalted: () => void = () => undefined;
   #asked = 0;
   #next = 0;
+  #turn = 0;
   #inFlight = 0;
-  #delivering = false;
+  #going = false;
   #stall: NodeJS.Timeout | undefined;
   #wakeIdle: () => void = () => undefined;
   halt: Halt | undefined;
@@ -41,13 +63,17 @@ export class ReplayGate implements SettlingGate {
 
   constructor(
     readonly agentId: string,
-    readonly signal: AbortSignal,
     journal: Journal,
-    options: { readonly whole: boolean; readonly onHalt: (halt: Halt) => void },
+    options: ReplayGateOptions,
   ) {
     this.#journal = journal;
-    this.#whole = options.whole;
-    this.#onHalt = options.onHalt;
+    this.#options = options;
+    this.halted = new Promise((resolve) => (this.#resolveHalted = resolve));
+    void this.#go();
+  }
+
+  get signal(): AbortSignal {
+    return this.#abort.signal;
   }
 
   /** Uses of handles so far. */
@@ -55,152 +81,161 @@ export class ReplayGate implements SettlingGate {
     return this.#asked;
   }
 
-  async perform<T extends JsonValue | object>(use: EffectUse): Promise<T> {
-    const n = ++this.#asked;
-    this.#inFlight++;
-    try {
-      const answer = this.#answerTo(n, use);
-      await this.#turnOf(n);
-      return deliver(answer) as T;
-    } finally {
-      this.#inFlight--;
-      if (this.#inFlight === 0) this.#wakeIdle();
-    }
+  perform<T extends JsonValue | object>(use: EffectUse): Promise<T> {
+    return new Promise<T>((resolve, reject) => {
+      if (this.halt !== undefined) return;
+      this.#asked++;
+      this.#inFlight++;
+      this.#unmatched.push({ use: askedUse(use), turn: this.#turn, resolve, reject });
+      void this.#go();
+    });
   }
 
   async idle(): Promise<void> {
+    await actionsTurn();
     while (this.#inFlight > 0) {
       await new Promise<void>((resolve) => (this.#wakeIdle = resolve));
       await new Promise((resolve) => setImmediate(resolve));
     }
   }
 
-  /** Uses that were recorded and that the action, which has ended, did not make. */
-  missing(): JournalEntry | undefined {
-    for (const [n, entry] of this.#journal.entries) if (n > this.#asked) return entry;
+  /** What was recorded and the action, which has ended, left out; what nobody saw end does not count. */
+  leftOut(): Divergence | undefined {
+    for (const { what, n } of this.#journal.moments.slice(this.#next)) {
+      const entry = this.#journal.entries.get(n);
+      if (entry === undefined || (entry.answer === undefined && !this.#options.whole)) continue;
+      if (what === "answered" && n <= this.#asked) return misrecorded(`use ${n} was answered twice`);
+      const message = `use ${n} of a handle (${entry.effect}) is not made any more`;
+      return { kind: "effect", message, recorded: shownEntry(entry), replayed: null };
+    }
     return undefined;
   }
 
-  /** The first reason stands; whatever waits is let go, and learns that its step is over. */
+  /** The first reason stands. */
   end(halt: Halt): void {
     if (this.halt !== undefined) return;
     this.halt = halt;
     clearTimeout(this.#stall);
-    this.#onHalt(halt);
-    for (const wake of this.#waiting.values()) wake();
-    this.#waiting.clear();
+    this.#resolveHalted();
+    this.#abort.abort(new Error("the replay of this step goes no further"));
   }
 
-  #answerTo(n: number, use: EffectUse): Extract<JournalAnswer, { kind: string }> {
-    this.#assertAlive();
-    const entry = this.#journal.entries.get(n);
-    if (entry === undefined) {
-      if (!this.#whole) return this.#stop({ kind: "journal_ended" });
-      return this.#stop(diverged(`use ${n} of a handle was never made`, null, shownUse(use)));
-    }
-    const difference = differenceOf(entry, use);
-    if (difference !== undefined) {
-      return this.#stop(
-        diverged(`use ${n} of a handle differs: ${difference}`, shownEntry(entry), shownUse(use)),
-      );
-    }
-    const { request, answer } = entry;
-    if (request?.value.state === "unavailable") this.erased ??= `the request of use ${n}`;
-    if (request?.value.state === "forged") return this.#stop(forged(`the request of use ${n}`));
-    if (answer === undefined) return this.#stop({ kind: "journal_ended" });
-    if (answer.kind !== "denial" && answer.value.state === "forged")
-      return this.#stop(forged(`the answer to use ${n}`));
-    if (answer.kind !== "denial" && answer.value.state === "unavailable")
-      return this.#stop({ kind: "unavailable", what: `the answer to use ${n} (${entry.effect})` });
-    return answer;
-  }
-
-  #stop(halt: Halt): never {
-    this.end(halt);
-    return this.#refuse();
-  }
-
-  #refuse(): never {
-    throw new EffectDeniedError("replay_ended", "the replay of this step goes no further");
-  }
-
-  #assertAlive(): void {
-    if (this.halt !== undefined) this.#refuse();
-  }
-
-  async #turnOf(n: number): Promise<void> {
-    const turn = new Promise<void>((resolve) => this.#waiting.set(n, resolve));
-    void this.#deliver();
-    await turn;
-    this.#assertAlive();
-  }
-
-  async #deliver(): Promise<void> {
-    if (this.#delivering) return;
-    this.#delivering = true;
+  /** Goes on in the journal as far as what the action asked for leads. */
+  async #go(): Promise<void> {
+    if (this.#going) return;
+    this.#going = true;
     clearTimeout(this.#stall);
-    for (;;) {
-      const n = this.#journal.answered[this.#next];
-      const wake = n === undefined ? undefined : this.#waiting.get(n);
-      if (n === undefined || wake === undefined) break;
-      this.#waiting.delete(n);
-      this.#next++;
-      wake();
-      // The action does with this answer what it did then, before it gets the next one.
-      await new Promise((resolve) => setImmediate(resolve));
+    await actionsTurn();
+    while (this.halt === undefined) {
+      const moment = this.#journal.moments[this.#next];
+      if (moment === undefined) {
+        this.#atEnd();
+        break;
+      }
+      if (moment.what === "asked") {
+        if (!this.#match(moment.n)) break;
+        this.#next++;
+      } else {
+        this.#next++;
+        this.#give(moment.n);
+        await actionsTurn();
+      }
     }
-    this.#delivering = false;
-    if (this.#waiting.size > 0 && this.halt === undefined) this.#watch();
+    this.#going = false;
+    if (this.#inFlight > 0 && this.halt === undefined) this.#watch();
   }
 
-  /** An answer waits for one that was given earlier and is not asked for: the action does things in another order. */
+  #atEnd(): void {
+    const [extra] = this.#unmatched;
+    if (!this.#options.whole) return this.end({ kind: "journal_ended" });
+    if (extra !== undefined) {
+      const n = this.#asked - this.#unmatched.length + 1;
+      return this.#diverge(`use ${n} of a handle was never made`, null, shownUse(extra.use));
+    }
+    const [open] = this.#waiting.keys();
+    if (open !== undefined)
+      this.end({ kind: "diverged", divergence: misrecorded(`nothing says how use ${open} was answered`) });
+  }
+
+  /** Whether the action made the use that was made next. */
+  #match(n: number): boolean {
+    const entry = this.#journal.entries.get(n) as JournalEntry;
+    const firstOfTurns = this.#unmatched.filter(
+      ({ turn }, index, all) => all.findIndex((other) => other.turn === turn) === index,
+    );
+    const found = firstOfTurns.find(({ use }) => differenceOf(entry, use) === undefined);
+    const [first] = firstOfTurns;
+    if (first === undefined) return false;
+    if (found === undefined) {
+      const difference = differenceOf(entry, first.use) ?? "";
+      const message = `use ${n} of a handle differs: ${difference}`;
+      this.#diverge(message, shownEntry(entry), shownUse(first.use));
+      return false;
+    }
+    const state = entry.request?.value.state;
+    if (state === "forged") this.end(forged(`the request of use ${n}`));
+    if (state === "unavailable") this.erased ??= `the request of use ${n}`;
+    this.#unmatched = this.#unmatched.filter((each) => each !== found);
+    this.#waiting.set(n, found);
+    return true;
+  }
+
+  #give(n: number): void {
+    const waiting = this.#waiting.get(n);
+    const entry = this.#journal.entries.get(n);
+    if (waiting === undefined || entry?.answer === undefined)
+      return this.end({ kind: "diverged", divergence: misrecorded(`use ${n} was answered twice`) });
+    const { answer, effect } = entry;
+    if (answer.kind !== "denial" && answer.value.state === "forged")
+      return this.end(forged(`the answer to use ${n}`));
+    if (answer.kind !== "denial" && answer.value.state === "unavailable")
+      return this.end({ kind: "unavailable", what: `the answer to use ${n} (${effect})` });
+    this.#waiting.delete(n);
+    this.#turn++;
+    deliver(answer, waiting);
+    this.#inFlight--;
+    if (this.#inFlight === 0) this.#wakeIdle();
+  }
+
+  /** The action waits for an answer, and does not ask for what was asked for before that came. */
   #watch(): void {
     this.#stall = setTimeout(() => {
-      const n = this.#journal.answered[this.#next] ?? 0;
+      const n = this.#journal.moments[this.#next]?.n ?? 0;
       const entry = this.#journal.entries.get(n);
-      const message = `use ${n} of a handle was answered next, and the action does not make it`;
-      this.end(diverged(message, entry === undefined ? null : shownEntry(entry), null));
-    }, stallMs);
+      const message = `use ${n} of a handle was made next, and the action does not make it`;
+      this.#diverge(message, entry === undefined ? null : shownEntry(entry), null);
+    }, this.#options.stallMs);
+  }
+
+  #diverge(message: string, recorded: JsonValue, replayed: JsonValue): void {
+    this.end({ kind: "diverged", divergence: { kind: "effect", message, recorded, replayed } });
   }
 }
 
-/** Undefined: it is the same use. A request that was erased is not compared. */
-function differenceOf(entry: JournalEntry, use: EffectUse): string | undefined {
-  if (entry.effect !== use.kind) return "another method";
-  const { capabilities } = use;
-  const same =
-    capabilities.length === entry.capabilities.length &&
-    capabilities.every((text, index) => text === entry.capabilities[index]);
-  if (!same) return "another capability";
-  const { request } = entry;
-  if (request?.value.state !== "present" || isRecorded(use.request, request.ref, request.value))
-    return undefined;
-  return "another request";
+/** Lets the action do all that it does without waiting for anything. */
+function actionsTurn(): Promise<void> {
+  return new Promise((resolve) => setImmediate(resolve));
 }
 
-function deliver(answer: JournalAnswer): unknown {
-  if (answer.kind === "denial") throw new EffectDeniedError(answer.code, answer.message);
+function deliver(answer: JournalAnswer, { resolve, reject }: Waiting): void {
+  if (answer.kind === "denial") return reject(new EffectDeniedError(answer.code, answer.message));
   const value = answer.value.state === "present" ? answer.value.value : null;
-  if (answer.kind === "answer") return Object.freeze(value);
-  const message = isJsonObject(value) ? value["message"] : undefined;
-  throw new EffectFailedError(answer.code, typeof message === "string" ? message : answer.code);
-}
-
-function diverged(message: string, recorded: JsonValue, replayed: JsonValue): Halt {
-  return { kind: "diverged", divergence: { kind: "effect", message, recorded, replayed } };
+  if (answer.kind === "answer") return resolve(value as never);
+  const told = isJsonObject(value) ? value["message"] : undefined;
+  const message = typeof told === "string" ? told : answer.code;
+  // `failed` stands for what was thrown that is no error of this package, and was never a code.
+  reject(answer.code === "failed" ? new Error(message) : new EffectFailedError(answer.code, message));
 }
 
 /** @param what e.g. "the answer to use 2" */
 export function forged(what: string): Halt & { readonly kind: "diverged" } {
-  const message = `${what} is not what was committed to: its bytes were changed`;
-  return { kind: "diverged", divergence: { kind: "journal", message, recorded: null, replayed: null } };
+  return {
+    kind: "diverged",
+    divergence: misrecorded(`${what} is not what was committed to: its bytes were changed`),
+  };
 }
 
-function shownUse({ kind, capabilities, request }: EffectUse): JsonValue {
-  return { effect: kind, capabilities: [...capabilities], request: shownValue(request) };
-}
-
-function shownEntry({ effect, capabilities, request }: JournalEntry): JsonValue {
-  const asked = request?.value.state === "present" ? shownValue(request.value.value) : null;
-  return { effect, capabilities: [...capabilities], request: asked };
+/** The record itself is not one that a step could have left. */
+function misrecorded(message: string): Divergence {
+  return { kind: "journal", message, recorded: null, replayed: null };
 }

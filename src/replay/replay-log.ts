@@ -1,9 +1,11 @@
 import { decideAgain, recordedRequest, type RecordedRequest } from "../core/recorded-request.js";
+import { chargesOf } from "../core/records.js";
 import { failureOf } from "../core/settle.js";
+import { canonicalJson } from "../model/canonical.js";
 import { EvidenceError } from "../model/errors.js";
 import { type AuditEvent, textMember } from "../model/event.js";
 import type { Decision } from "../model/decide.js";
-import type { JsonValue } from "../model/json.js";
+import type { JsonObject } from "../model/json.js";
 import { State } from "../model/state.js";
 import { readRecorded } from "./blob-reader.js";
 import type { Divergence } from "./divergence.js";
@@ -66,6 +68,11 @@ export async function* replayLog(options: ReplayOptions): AsyncGenerator<StepRep
     options.onEvent?.(event);
     // A bundle holds what matters for its run; what it leaves out changed nothing that is asked here.
     state.seq = event.seq - 1;
+    // Both stand in the log together (D5): one without the other was left out, and a step would go unseen.
+    if (asked !== undefined && !isStepDecision(event))
+      throw unreadable(event, new Error(`the decision about event ${asked.seq} does not follow it`));
+    if (asked === undefined && isStepDecision(event) && options.selects(event))
+      throw unreadable(event, new Error("the request that it decides does not stand before it"));
     if (event.event === "step_execution_requested") asked = options.selects(event) ? event : undefined;
     const requestId = event["request_id"];
     if (typeof requestId === "string") {
@@ -85,6 +92,7 @@ export async function* replayLog(options: ReplayOptions): AsyncGenerator<StepRep
     }
     fold(state, event);
   }
+  if (asked !== undefined) throw unreadable(asked, new Error("a request has no decision"));
   for (const open of pending.values()) yield await replayed(open, undefined, options);
 }
 
@@ -123,16 +131,27 @@ function decideAsThen(request: RecordedRequest, state: State, { read }: ReplayOp
     return { status: "diverged", divergence: { kind: "journal", message, recorded: null, replayed: null } };
   }
   const again = decideAgain(request, params?.state === "present" ? params.value : {}, state);
-  const recorded = answerShown(request.answer);
-  const replayed = answerShown(again);
-  if (JSON.stringify(recorded) === JSON.stringify(replayed)) return { status: "identical" };
+  const recorded = { ...answerShown(request.answer), ...recordedBasis(request) };
+  const replayed = { ...answerShown(again), ...basisOf(request, again, state) };
+  if (canonicalJson(recorded) === canonicalJson(replayed)) return { status: "identical" };
   // Without its parameters it cannot be told what a constraint on them would say.
   if (params?.state === "unavailable") return { status: "unavailable", why: "its parameters were erased" };
   const message = "it is decided otherwise by the policy of that moment";
   return { status: "diverged", divergence: { kind: "decision", message, recorded, replayed } };
 }
 
-function answerShown(answer: RecordedRequest["answer"] | Decision): JsonValue {
+/** What a decision says that it rests on and uses up: whoever changes that changes decisions that come later. */
+function recordedBasis({ kind, decision, stateSeq, answer }: RecordedRequest): JsonObject {
+  if (kind === "check") return {};
+  return { state_seq: stateSeq, ...(answer.allowed ? { charged: decision["charged"] ?? null } : {}) };
+}
+
+function basisOf({ kind }: RecordedRequest, again: Decision, { seq }: State): JsonObject {
+  if (kind === "check") return {};
+  return { state_seq: seq, ...(again.allowed ? { charged: chargesOf(again.bindings) } : {}) };
+}
+
+function answerShown(answer: RecordedRequest["answer"] | Decision): JsonObject {
   return answer.allowed
     ? { allowed: true, binding_ids: [...answer.bindingIds] }
     : { allowed: false, reason: answer.reason };
@@ -161,6 +180,10 @@ function reportOf({ requested, decided, decision }: Pending, execution: Reexecut
     decision,
     execution,
   });
+}
+
+function isStepDecision({ event }: AuditEvent): boolean {
+  return event === "step_execution_authorized" || event === "step_execution_denied";
 }
 
 function isEnd({ event }: AuditEvent): boolean {

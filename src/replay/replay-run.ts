@@ -52,6 +52,7 @@ export async function replayRun(
     ...source,
     actions: options.actions,
     handles: options.handlesIn(run.workingFolder),
+    signal,
     selects: (request) =>
       request["run_id"] === run.runId && (step === undefined || request["step_id"] === step),
     onEvent: ({ seq }) => {

@@ -3,13 +3,14 @@ import { SecureExecutionContext } from "../core/context.js";
 import { requirementsOf } from "../core/demand.js";
 import { environmentOf, invokeAction, outcomeOf } from "../core/invoke-action.js";
 import type { HandleFactory } from "../core/ports.js";
-import { RunningStep } from "../core/running-steps.js";
-import { failureOf, settle } from "../core/settle.js";
+import { failureOf, type Settled } from "../core/settle.js";
+import { EvidenceError } from "../model/errors.js";
 import { type AuditEvent, textMember } from "../model/event.js";
+import { canonicalJson } from "../model/canonical.js";
 import { isJsonObject, type JsonObject, type JsonValue } from "../model/json.js";
 import { type BlobReader, isRecorded, readRecorded, shownValue } from "./blob-reader.js";
 import type { Divergence } from "./divergence.js";
-import { type Journal, readJournal } from "./journal.js";
+import { readJournal } from "./journal.js";
 import { forged, type Halt, ReplayGate } from "./replay-gate.js";
 
 /** What the log holds of one authorised request. */
@@ -37,9 +38,21 @@ export interface ReplayParts {
   /** Their bodies are never called. */
   readonly handles: HandleFactory;
   readonly read: BlobReader;
-  /** Of one step; default 300,000. */
-  readonly deadlineMs?: number | undefined;
+  /** Lets go of a step that is in the middle; the replay throws its reason. */
+  readonly signal?: AbortSignal | undefined;
+  /** Default: a minute, and four times as long as the recorded step took; a stall 5 s, and as long as it took. */
+  readonly patience?: Partial<ReplayPatience> | undefined;
 }
+
+/** How long an action is waited for, ms. */
+export interface ReplayPatience {
+  /** While it waits for an answer whose turn does not come, since it does not ask for what came before. */
+  readonly stallMs: number;
+  /** In all. */
+  readonly deadlineMs: number;
+}
+
+const dayMs = 24 * 60 * 60 * 1_000;
 
 /** Ends that came from outside the action: it was somewhere in the middle. */
 const stops: ReadonlySet<string> = new Set([
@@ -62,7 +75,6 @@ export async function replayExecution(
   const action = parts.actions.get(name);
   if (action === undefined) return notReplayed(`the action \`${name}\` is not known here`);
   if (!action.replayable) return notReplayed(`the action \`${name}\` is not marked as replayable`);
-  if (ended?.["code"] === "not_started") return notReplayed("the action was not started");
   const params = readRecorded(requested["params_commitment"], parts.read);
   if (params.state === "unavailable") return unavailable(0, "its parameters were erased");
   if (params.state === "forged" || !isJsonObject(params.value)) {
@@ -70,30 +82,34 @@ export async function replayExecution(
   }
   const required = requirementsDivergence(action, requested, params.value);
   if (required !== undefined) return { status: "diverged", effects: 0, divergence: required };
-  const context = contextOf(requested, action, params.value);
-  return run(context, readJournal(effects, parts.read), ended, parts);
+  return run(contextOf(requested, action, params.value), effects, ended, parts);
 }
 
 async function run(
   context: SecureExecutionContext,
-  journal: Journal,
+  effects: readonly AuditEvent[],
   ended: AuditEvent | undefined,
   parts: ReplayParts,
 ): Promise<Reexecution> {
   const stop = stopOf(ended);
-  const step = new RunningStep("replay", context.agentId, []);
-  const gate = new ReplayGate(context.agentId, step.signal, journal, {
-    whole: stop === undefined,
-    onHalt: () => step.end({ code: "cancelled", message: "the replay of this step goes no further" }),
-  });
-  const deadlineMs = parts.deadlineMs ?? 300_000;
+  const journal = readJournal(stop === undefined ? effects : untilStopped(effects), parts.read);
+  const { stallMs, deadlineMs } = { ...patienceWith(ended), ...parts.patience };
+  const gate = new ReplayGate(context.agentId, journal, { whole: stop === undefined, stallMs });
+  const interrupt = () => gate.end({ kind: "journal_ended" });
+  parts.signal?.addEventListener("abort", interrupt, { once: true });
   const timer = setTimeout(() => gate.end(tooLong(deadlineMs)), deadlineMs);
   try {
     const { action, actionParams } = context;
-    const env = environmentOf(context, step.signal);
-    const settled = await settle(invokeAction(action, actionParams, parts.handles, gate, env), step);
-    const halt = gate.halt ?? leftOut(gate, stop);
-    if (halt !== undefined) return halted(halt, gate.count, stop);
+    const env = environmentOf(context, gate.signal);
+    const settled = await settledBefore(
+      gate.halted,
+      invokeAction(action, actionParams, parts.handles, gate, env),
+    );
+    parts.signal?.throwIfAborted();
+    if (gate.halt !== undefined || settled === undefined)
+      return halted(gate.halt ?? { kind: "journal_ended" }, gate.count, stop);
+    const left = gate.leftOut();
+    if (left !== undefined) return { status: "diverged", effects: gate.count, divergence: left };
     if (stop !== undefined) return { status: "identical_until_stopped", effects: gate.count, why: stop };
     // How much the step was allowed to give out is not recorded: that it was too much is.
     const outcome = outcomeOf(settled, Infinity);
@@ -105,19 +121,39 @@ async function run(
       : unavailable(gate.count, `${erased} was erased, and all else is identical`);
   } finally {
     clearTimeout(timer);
+    parts.signal?.removeEventListener("abort", interrupt);
     // Whatever the action kept of its handles is dead.
     gate.end({ kind: "journal_ended" });
   }
 }
 
-/** An action that ended and left out what it did then. One that was stopped may have begun something nobody saw end. */
-function leftOut(gate: ReplayGate, stop: string | undefined): Halt | undefined {
-  const entry = gate.missing();
-  if (entry === undefined) return undefined;
-  if (stop !== undefined && entry.answer === undefined) return undefined;
-  const message = `use ${entry.n} of a handle (${entry.effect}) is not made any more`;
-  const recorded = { effect: entry.effect, capabilities: [...entry.capabilities] };
-  return { kind: "diverged", divergence: { kind: "effect", message, recorded, replayed: null } };
+/** How the action ended, unless the replay was halted first: then whatever it still does is not waited for. */
+function settledBefore(halted: Promise<void>, work: Promise<unknown>): Promise<Settled | undefined> {
+  const settled = work.then(
+    (value): Settled => ({ kind: "value", value }),
+    (error: unknown): Settled => ({ kind: "error", error }),
+  );
+  return Promise.race([settled, halted.then(() => undefined)]);
+}
+
+/**
+ * The effects of a step before it was stopped. What came after shows how the action took its end, and when that came
+ * nobody recorded: its signal, and every use of a handle, told it at the same time.
+ */
+function untilStopped(effects: readonly AuditEvent[]): readonly AuditEvent[] {
+  const end = effects.findIndex(
+    ({ event, reason, code }) =>
+      (event === "effect_denied" && (stops.has(reason as string) || reason === "step_ended")) ||
+      (event === "effect_performed" && code === "cancelled"),
+  );
+  return end < 0 ? effects : effects.slice(0, end);
+}
+
+/** A step may take its time as it did then, and more: this machine may be a slower one. */
+function patienceWith(ended: AuditEvent | undefined): ReplayPatience {
+  const duration = ended?.["duration_ms"];
+  const took = typeof duration === "number" ? Math.min(duration, dayMs) : 0;
+  return { stallMs: 5_000 + took, deadlineMs: 60_000 + 4 * took };
 }
 
 function halted(halt: Halt, effects: number, stop: string | undefined): Reexecution {
@@ -145,7 +181,7 @@ function outcomeDivergence(
   const recorded = readRecorded(ref, read);
   if (recorded.state === "forged") return forged("the record of its output").divergence;
   if (recorded.state === "unavailable") return "its output";
-  if (isRecorded(outcome.output, ref, recorded)) return undefined;
+  if (isRecorded(canonicalJson(outcome.output), ref, recorded)) return undefined;
   return diverged("it gives another output", endShown(ended, read), produced);
 }
 
@@ -178,20 +214,27 @@ function requirementsNow(action: Action, params: JsonObject): readonly string[] 
   }
 }
 
+/** @throws EvidenceError `malformed_entry`: a log of somebody else's making may say anything of itself. */
 function contextOf(requested: AuditEvent, action: Action, actionParams: JsonObject): SecureExecutionContext {
   const seed = requested["execution_seed"];
-  return new SecureExecutionContext({
-    workflowId: textMember(requested, "workflow_id"),
-    stepId: textMember(requested, "step_id"),
-    agentId: textMember(requested, "agent_id"),
-    requiredCapability: textMember(requested, "capability"),
-    auditReference: textMember(requested, "audit_reference"),
-    traceId: textMember(requested, "trace_id"),
-    createdAt: textMember(requested, "created_at"),
-    executionSeed: typeof seed === "number" || typeof seed === "string" ? seed : 0,
-    action,
-    actionParams,
-  });
+  try {
+    return new SecureExecutionContext({
+      workflowId: textMember(requested, "workflow_id"),
+      stepId: textMember(requested, "step_id"),
+      agentId: textMember(requested, "agent_id"),
+      requiredCapability: textMember(requested, "capability"),
+      auditReference: textMember(requested, "audit_reference"),
+      traceId: textMember(requested, "trace_id"),
+      createdAt: textMember(requested, "created_at"),
+      executionSeed: typeof seed === "number" || typeof seed === "string" ? seed : 0,
+      action,
+      actionParams,
+    });
+  } catch (cause) {
+    const { seq } = requested;
+    const message = `event ${seq} is no request that was ever authorised: ${failureOf(cause).message}`;
+    throw new EvidenceError("malformed_entry", message, { seq, cause });
+  }
 }
 
 /** Why there is no end of its own to compare with; undefined when there is. */

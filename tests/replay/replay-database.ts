@@ -3,7 +3,7 @@ import { createReplayHandles } from "../../src/actions/handles/index.js";
 import { allBuiltinActions } from "../../src/actions/index.js";
 import { type Action, ActionRegistry } from "../../src/index.js";
 import { eventsOf } from "../../src/replay/log-source.js";
-import { isDiverged, replayLog, type StepReplay } from "../../src/replay/replay-log.js";
+import { isDiverged, replayLog, type ReplayOptions, type StepReplay } from "../../src/replay/replay-log.js";
 import { openImage } from "../../src/stores/sqlite/image.js";
 
 /** Every request of a log, decided and run again from the record. */
@@ -11,6 +11,7 @@ export async function replayDatabase(
   database: string,
   workingFolder: string,
   actions: readonly Action[] = [],
+  more: Partial<Pick<ReplayOptions, "selects" | "patience">> = {},
 ): Promise<StepReplay[]> {
   const image = openImage(database);
   try {
@@ -21,7 +22,8 @@ export async function replayDatabase(
       read: (ref: string) => image.blob(ref),
     };
     const events = eventsOf(image, image.eventCount());
-    for await (const replay of replayLog({ ...parts, events, selects: () => true })) replays.push(replay);
+    const options = { ...parts, events, selects: () => true, ...more };
+    for await (const replay of replayLog(options)) replays.push(replay);
     return replays;
   } finally {
     image.close();

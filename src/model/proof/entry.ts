@@ -13,6 +13,15 @@ export function entryBytes(event: JsonObject): Uint8Array {
 }
 
 /**
+ * The same of something that may be no event at all.
+ * @throws EvidenceError `malformed_entry`.
+ */
+export function claimedEntryBytes(event: JsonObject): Uint8Array {
+  assertNests(event);
+  return encodeUtf8(canonicalText(event));
+}
+
+/**
  * Reads an entry of the log. Only the one canonical spelling is taken: the bytes must be exactly what RFC 8785
  * makes of the value they stand for. So duplicate keys, lone surrogates, invalid UTF-8, a byte order mark,
  * white space, and numbers that a double cannot hold are refused, and no two readers can understand an entry
@@ -25,7 +34,7 @@ export function parseEntry(bytes: Uint8Array): JsonObject {
   const text = decodeUtf8(bytes);
   if (text === undefined) throw malformed("it is not valid UTF-8");
   const value = parseJson(text);
-  if (!nestsWithin(value, entryDepthMax)) throw malformed(`it is nested deeper than ${entryDepthMax}`);
+  assertNests(value);
   if (!isCanonical(value, text)) throw malformed("it is not in canonical form");
   if (!isJsonObject(value)) throw malformed("it is not an object");
   return value;
@@ -67,6 +76,10 @@ function canonicalText(value: JsonValue): string {
   } catch (cause) {
     throw malformed("it has no canonical form", cause);
   }
+}
+
+function assertNests(value: JsonValue): void {
+  if (!nestsWithin(value, entryDepthMax)) throw malformed(`it is nested deeper than ${entryDepthMax}`);
 }
 
 /** Whether arrays and objects nest no deeper; looks no deeper itself. */

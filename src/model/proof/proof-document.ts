@@ -4,7 +4,7 @@ import type { AuditEvent } from "../event.js";
 import { isJsonObject, type JsonObject, type JsonValue } from "../json.js";
 import { parseBase64, printBase64 } from "./base64.js";
 import { type Checkpoint, openCheckpoint } from "./checkpoint.js";
-import { entryBytes, parseEntry } from "./entry.js";
+import { claimedEntryBytes, parseEntry } from "./entry.js";
 import { shapeFault } from "./event-shape.js";
 import type { TreeHasher } from "./hash.js";
 import { verifyInclusionWith } from "./inclusion.js";
@@ -86,7 +86,7 @@ export function provenEvent(
   proof: Pick<ProofDocument, "event" | "index" | "inclusion">,
   checkpoint: Checkpoint,
 ): ProvenEvent {
-  const bytes = entryBytes(proof.event);
+  const bytes = claimedEntryBytes(proof.event);
   const event = parseEntry(bytes);
   verifyInclusionWith(hasher, {
     leafHash: hasher.leaf(bytes),
