@@ -1,7 +1,9 @@
 import { boundedText } from "../model/bounded-text.js";
 import { explain } from "../model/explain.js";
 import { isIdentifier } from "../model/identifier.js";
+import { formatInstant } from "../model/time.js";
 import { type AuditMechanism, ledgerOf } from "./audit.js";
+import { commitTo } from "./commitment.js";
 import { checkActor, checkRequest, type ContractRequest, issueContract, revokeLink } from "./authority.js";
 import { DenialBackoff } from "./backoff.js";
 import type { CheckRequest, Decision } from "./check.js";
@@ -123,7 +125,10 @@ export class PermissionEnforcer {
     const asked = { ...request };
     const demand = demandForCheck(asked);
     await this.#backoff.wait(demand.agentId);
+    // Parameters that were not given need no commitment; checks are many.
+    const params = Object.keys(demand.params).length === 0 ? undefined : commitTo(demand.params);
     const answer = await this.#ledger.submit(demand.agentId, (tx): Decision => {
+      if (params !== undefined) tx.keep(params);
       const decision = decideDemand(demand, tx.state, tx.at);
       const explanation = boundedText(demand.refusal?.detail ?? explain(decision, demand), 4_000);
       tx.emit({
@@ -132,6 +137,10 @@ export class PermissionEnforcer {
         workflow_id: demand.workflowId,
         step_id: demand.stepId,
         capability: recordedCapability(asked.capability),
+        requirements: demand.requirements.map((requirement) => requirement.text),
+        ...(params === undefined ? {} : { params_commitment: params.ref }),
+        decided_at: formatInstant(tx.at),
+        state_seq: tx.state.seq,
         ...(decision.allowed ? { binding_id: decision.bindingId } : { reason: decision.reason, explanation }),
       });
       return Object.freeze({
