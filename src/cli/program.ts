@@ -4,6 +4,7 @@ import type { CliIo } from "./io.js";
 import type { Output } from "./output.js";
 import { addAuthorityCommands } from "./syntax-authority.js";
 import { addEvidenceCommands } from "./syntax-evidence.js";
+import { addPolicyCommands } from "./syntax-policy.js";
 import { addWorkflowCommands } from "./syntax-workflow.js";
 import { packageVersion } from "./version.js";
 
@@ -44,6 +45,7 @@ export function buildProgram(
   addCommonOptions(program);
   const kit = commandKit(program, io, { out, err }, ended);
   addWorkflowCommands(program, kit);
+  addPolicyCommands(program, kit);
   addAuthorityCommands(program, kit);
   addEvidenceCommands(program, kit);
   return program;

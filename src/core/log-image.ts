@@ -1,3 +1,5 @@
+import type { State } from "../model/state.js";
+
 /** One row of the log, as it is stored and not as it should be. */
 export interface EventRow {
   readonly seq: number;
@@ -61,6 +63,10 @@ export interface LogImage {
   runs(): Iterable<RunRow>;
   policies(): Iterable<{ readonly name: string; readonly file: string }>;
   hasBlob(ref: string): boolean;
+  /** The bytes behind a commitment; undefined when they were erased, or never were there. */
+  blobBytes(ref: string): Uint8Array | undefined;
+  /** The state at the last event as the tables have it, which is what the store decides from. */
+  state(): State;
   blobs(): Iterable<{ readonly ref: string; readonly salt: Uint8Array; readonly bytes: Uint8Array }>;
   close(): void;
 }

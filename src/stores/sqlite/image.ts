@@ -2,7 +2,9 @@ import { existsSync } from "node:fs";
 import Database from "better-sqlite3";
 import type { AuthorityRow, CheckpointRow, EventRow, LogImage, RunRow } from "../../core/log-image.js";
 import { StoreError } from "../../model/errors.js";
+import { State } from "../../model/state.js";
 import { applicationId, type Connection, isDamage, missingStore, schema, schemaVersion } from "./database.js";
+import { loadState } from "./projection.js";
 
 const eventColumns =
   "seq, CASE typeof(doc) WHEN 'text' THEN CAST(doc AS BLOB) END AS doc, " +
@@ -58,6 +60,7 @@ function imageOf(db: Connection): LogImage {
     db.prepare(`SELECT ${eventColumns} FROM events WHERE seq > ? ORDER BY seq LIMIT ?`),
   );
   const blob = guarded(() => db.prepare("SELECT 1 FROM blobs WHERE ref = ?"));
+  const bytes = guarded(() => db.prepare("SELECT bytes FROM blobs WHERE ref = ?").pluck());
   const node = guarded(() => db.prepare("SELECT hash FROM tree_nodes WHERE level = ? AND idx = ?").pluck());
   return {
     damage: () => [...integrityFaults(db), ...schemaFaults(db)],
@@ -98,6 +101,13 @@ function imageOf(db: Connection): LogImage {
     runs: () => rows<RunRow>(db, "SELECT * FROM runs ORDER BY started_seq"),
     policies: () => rows(db, "SELECT name, file FROM policies ORDER BY name"),
     hasBlob: (ref) => guarded(() => blob.get(ref)) !== undefined,
+    blobBytes: (ref) => bytesOf(guarded(() => bytes.get(ref))),
+    state: () =>
+      guarded(() => {
+        const state = new State();
+        loadState(db, state);
+        return state;
+      }),
     blobs: () => rows(db, "SELECT ref, CAST(salt AS BLOB) AS salt, CAST(bytes AS BLOB) AS bytes FROM blobs"),
     close: () => void db.close(),
   };
