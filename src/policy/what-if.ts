@@ -24,7 +24,10 @@ export interface WhatIfOptions {
   readonly runId?: string | undefined;
   /** Only requests of this agent. */
   readonly agentId?: string | undefined;
-  /** As if nothing but the candidate had ever given authority. */
+  /**
+   * As if nothing but the candidate had ever given authority, and nothing had ever been asked for but what was
+   * authorised of that part: neither checks nor what was denied may use up its counters.
+   */
   readonly alone?: boolean | undefined;
   readonly onProgress?: ((done: number, of: number) => void) | undefined;
   readonly signal?: AbortSignal | undefined;
@@ -67,7 +70,7 @@ export async function whatIf(
         const request = recordedRequest(event, before);
         if (request === undefined) {
           if (event.event !== "step_execution_requested") tally.unrecorded();
-        } else {
+        } else if (options.alone !== true || isDone(request, options)) {
           const decision = decideUnder(hypothesis, request, image);
           if (isAskedAbout(request, options)) tally.count(request, decision);
         }
@@ -76,6 +79,10 @@ export async function whatIf(
     }
   }
   return tally.report(policy.name);
+}
+
+function isDone(request: RecordedRequest, options: WhatIfOptions): boolean {
+  return request.answer.allowed && request.kind !== "check" && isAskedAbout(request, options);
 }
 
 function isAskedAbout(request: RecordedRequest, { since, runId, agentId }: WhatIfOptions): boolean {
