@@ -95,7 +95,11 @@ function noteRequest(
 
 function groupOf(observed: Map<string, Observed>, agent: string, binding: BindingRecord): Observed {
   const terms = termsOfChain(binding.chain);
-  const key = `${agent} ${termsKey(terms)}`;
+  // What is counted together stays together; two counters that say the same are two all the same.
+  const counted = binding.chain.filter(
+    (link) => link.window !== undefined || link.constraints.max_uses !== undefined,
+  );
+  const key = [agent, ...counted.map((link) => link.id), termsKey(terms)].join(" ");
   let group = observed.get(key);
   if (group === undefined) {
     group = { agent, terms, uses: new Map(), gates: new Map() };

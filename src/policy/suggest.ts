@@ -53,7 +53,9 @@ export interface Suggestion {
 export async function suggestPolicy(image: RecordedLog, options: SuggestOptions): Promise<Suggestion> {
   const { agentId, runId } = options;
   const observed = await observe(image, options);
-  const grants = withoutTwins(observed.flatMap((group) => grantsOf(group, options)));
+  const found = withoutTwins(observed.flatMap((group) => grantsOf(group, options)));
+  // Of equally wide ones the first is used (D3): what can do without a counter must not use one up.
+  const grants = [...found.filter((each) => !isCounted(each)), ...found.filter(isCounted)];
   if (grants.length === 0) {
     throw new SynapseError("nothing_observed", "the log has no authorised step to make a policy from", {
       hint: "synapse runs and synapse audit list show what it has",
@@ -69,10 +71,17 @@ export async function suggestPolicy(image: RecordedLog, options: SuggestOptions)
     throw new SynapseError(
       "suggestion_failed",
       `no policy was found that allows all of it: \`${shape}\` of ${agent} would be denied (${reason ?? "?"})`,
-      { hint: "its chain has several constraints of one kind; suggest for another --agent or --run" },
+      { hint: "counters of several bindings got in each other's way: suggest for one --agent or one --run" },
     );
   }
   return Object.freeze({ policy, text, grants, check });
+}
+
+/** Whether it can be used up. */
+export function isCounted({ contract, grant }: SuggestedGrant): boolean {
+  return [contract, grant].some(
+    ({ constraints }) => constraints.max_uses !== undefined || constraints.rate !== undefined,
+  );
 }
 
 function grantsOf(

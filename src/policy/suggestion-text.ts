@@ -1,7 +1,7 @@
 import type { JsonObject } from "../model/json.js";
 import { formatInstant } from "../model/time.js";
 import type { ObservedPart } from "./observe.js";
-import type { SuggestedGrant } from "./suggest.js";
+import { isCounted, type SuggestedGrant } from "./suggest.js";
 import type { Terms } from "./terms.js";
 
 const shownMax = 3;
@@ -52,16 +52,16 @@ function termLines({ constraints, expiresAt }: Terms): string[] {
   ];
 }
 
-function remarks({ generalisedFrom, touched, endedAt, grant, contract, uses }: SuggestedGrant): string[] {
-  const counted = [grant, contract].some(
-    ({ constraints }) => constraints.max_uses !== undefined || constraints.rate !== undefined,
-  );
+function remarks(suggested: SuggestedGrant): string[] {
+  const { generalisedFrom, touched, endedAt, uses } = suggested;
   return [
     ...(generalisedFrom.length === 0
       ? []
       : [`generalised from ${generalisedFrom.length} that were used: ${listed(generalisedFrom)}`]),
     ...(touched.length === 0 ? [] : [`asked for as a pattern; touched: ${listed(touched)}`]),
-    ...(counted ? [`counted on its own, and for no more than the ${uses} uses that were made`] : []),
+    ...(isCounted(suggested)
+      ? [`counted on its own, and for no more than the ${uses} uses that were made`]
+      : []),
     ...(endedAt === undefined
       ? []
       : [`what it rested on ended ${formatInstant(endedAt)}; give this an end, too`]),

@@ -41,12 +41,25 @@ const suggest = (history: History, wildcardsMax = 2): Promise<Suggestion> =>
 
 describe("on generated histories", () => {
   it("applied to an empty store it carries all that was allowed, and no more is bound than was", async () => {
-    let carried = 0;
+    let [carried, refused] = [0, 0];
     await fc.assert(
       fc.asyncProperty(histories, fc.integer({ min: 0, max: 3 }), async (turns, wildcardsMax) => {
         const { history, done, allowed } = played(turns);
         fc.pre(allowed > 0);
-        const suggestion = await suggest(history, wildcardsMax);
+        let suggestion: Suggestion;
+        try {
+          suggestion = await suggest(history, wildcardsMax);
+        } catch (error) {
+          // Where counters of several bindings got in each other's way it refuses, and prints nothing that does not hold.
+          if (!(error instanceof SynapseError && error.code === "suggestion_failed")) throw error;
+          expect(
+            [...history.world.state.links()].some(
+              ({ constraints }) => constraints.rate ?? constraints.max_uses,
+            ),
+          ).toBe(true);
+          refused++;
+          return;
+        }
         expect(suggestion.check).toMatchObject({ newly_denied: 0, unavailable: 0 });
 
         const fresh = new History();
@@ -76,6 +89,7 @@ describe("on generated histories", () => {
       { numRuns: 250 },
     );
     expect(carried).toBeGreaterThan(100);
+    expect(refused).toBeLessThan(5);
   });
 });
 
