@@ -3,7 +3,7 @@ import { type RecordedRequest, recordedRequest, requestEvents } from "../core/re
 import type { BindingRecord } from "../model/authority.js";
 import { type Capability, covers, parseCapability } from "../model/capability/index.js";
 import { changesOf } from "../model/change.js";
-import type { AuditEvent } from "../model/event.js";
+import { type AuditEvent, textMember } from "../model/event.js";
 import { State } from "../model/state.js";
 import type { RecordedLog } from "./what-if.js";
 import { type ChainTerms, termsKey, termsOfChain } from "./terms.js";
@@ -56,7 +56,7 @@ export async function observe(image: RecordedLog, part: ObservedPart): Promise<r
     for (const event of page) {
       if (event.event.endsWith("_created")) for (const change of changesOf(event)) state.apply(change);
       else if (event.event === "effect_performed") noteEffect(patterns, event);
-      else if (stepEnds.has(event.event)) patterns.delete(String(event["request_id"]));
+      else if (stepEnds.has(event.event)) patterns.delete(textMember(event, "request_id"));
       else {
         const request = recordedRequest(event, before);
         if (request !== undefined && isPart(request, part)) noteRequest(observed, patterns, state, request);
@@ -90,7 +90,7 @@ function noteRequest(
     use.count++;
     if (requirement.wildcards > 0) open.push(use);
   });
-  if (open.length > 0) patterns.set(String(decision["request_id"]), open);
+  if (open.length > 0) patterns.set(textMember(decision, "request_id"), open);
 }
 
 function groupOf(observed: Map<string, Observed>, agent: string, binding: BindingRecord): Observed {
@@ -119,7 +119,7 @@ function useOf({ uses }: Observed, requirement: Capability): ObservedUse {
 }
 
 function noteEffect(patterns: Map<string, ObservedUse[]>, event: AuditEvent): void {
-  const uses = patterns.get(String(event["request_id"]));
+  const uses = patterns.get(textMember(event, "request_id"));
   if (uses === undefined || !Array.isArray(event["capabilities"])) return;
   for (const text of event["capabilities"] as readonly string[]) {
     const use = uses.find(({ requirement }) => covers(requirement, parseCapability(text)));

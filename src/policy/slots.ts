@@ -5,7 +5,7 @@ export interface Slots {
   readonly texts: readonly string[];
   /** Whether a wildcard may come into each place. */
   readonly mayVary: readonly boolean[];
-  rebuild(texts: readonly string[]): string;
+  readonly rebuild: (texts: readonly string[]) => string;
 }
 
 const none: Slots = { texts: [], mayVary: [], rebuild: () => "" };

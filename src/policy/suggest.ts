@@ -5,6 +5,7 @@ import { generalise } from "./generalise.js";
 import { type Observed, type ObservedPart, observe } from "./observe.js";
 import { stateOfPolicy } from "./run-cases.js";
 import { narrowedTerms, type Terms } from "./terms.js";
+import { isCounted, type SuggestedGrant } from "./suggested-grant.js";
 import { withoutTwins } from "./suggested-twins.js";
 import { suggestionText } from "./suggestion-text.js";
 import { type RecordedLog, whatIf } from "./what-if.js";
@@ -17,20 +18,6 @@ export interface SuggestOptions extends ObservedPart {
   readonly wildcardsMax: number;
   /** ms since the epoch: authority that has ended by then is suggested without an end. */
   readonly now: number;
-}
-
-/** One line of the suggestion, and the contract of its own that it rests on. */
-export interface SuggestedGrant {
-  readonly agent: string;
-  readonly capability: string;
-  readonly contract: Terms;
-  readonly grant: Terms;
-  readonly uses: number;
-  readonly generalisedFrom: readonly string[];
-  /** What was touched of a pattern that a step asked for. */
-  readonly touched: readonly string[];
-  /** ms: when the original ended, if it has. */
-  readonly endedAt: number | undefined;
 }
 
 export interface Suggestion {
@@ -75,13 +62,6 @@ export async function suggestPolicy(image: RecordedLog, options: SuggestOptions)
     );
   }
   return Object.freeze({ policy, text, grants, check });
-}
-
-/** Whether it can be used up. */
-export function isCounted({ contract, grant }: SuggestedGrant): boolean {
-  return [contract, grant].some(
-    ({ constraints }) => constraints.max_uses !== undefined || constraints.rate !== undefined,
-  );
 }
 
 function grantsOf(

@@ -1,6 +1,6 @@
 import { canonicalJson } from "../model/canonical.js";
 import type { JsonObject } from "../model/json.js";
-import type { SuggestedGrant } from "./suggest.js";
+import type { SuggestedGrant } from "./suggested-grant.js";
 import { type Terms, termsOfEither, termsTogether } from "./terms.js";
 
 /**

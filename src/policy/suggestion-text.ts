@@ -1,7 +1,7 @@
 import type { JsonObject } from "../model/json.js";
 import { formatInstant } from "../model/time.js";
 import type { ObservedPart } from "./observe.js";
-import { isCounted, type SuggestedGrant } from "./suggest.js";
+import { isCounted, type SuggestedGrant } from "./suggested-grant.js";
 import type { Terms } from "./terms.js";
 
 const shownMax = 3;
@@ -59,9 +59,7 @@ function remarks(suggested: SuggestedGrant): string[] {
       ? []
       : [`generalised from ${generalisedFrom.length} that were used: ${listed(generalisedFrom)}`]),
     ...(touched.length === 0 ? [] : [`asked for as a pattern; touched: ${listed(touched)}`]),
-    ...(isCounted(suggested)
-      ? [`counted on its own, and for no more than the ${uses} uses that were made`]
-      : []),
+    ...(isCounted(suggested) ? [`counted on its own, and for no more than it was used (${uses}×)`] : []),
     ...(endedAt === undefined
       ? []
       : [`what it rested on ended ${formatInstant(endedAt)}; give this an end, too`]),
