@@ -38,7 +38,7 @@ export class Hypothesis {
   readonly state = new State();
   readonly #policy: PolicyDocument;
   readonly #alone: boolean;
-  /** Objects of the policy's name in the log, by their ids there: what the candidate's objects stand for. */
+  /** Objects of the policy's name that stand in the log, by their ids there: what the candidate's stand for. */
   readonly #replaced = new Map<string, AuditEvent>();
   #phase: "unused" | "provisional" | "applied" = "unused";
   /** The candidate's objects as they were last brought about, some of them revoked since. */
@@ -150,11 +150,12 @@ export class Hypothesis {
 
   #revoke(event: AuditEvent, id: string): void {
     if (this.#replaced.has(id)) {
-      // By the application of another version of the policy; the candidate's own application follows.
-      if (event["reason"] === reasonOf(this.#policy.name)) return;
-      const counterpart = this.#counterpart(id);
+      // By the application of another version of the policy: the candidate's own application follows.
+      const isApplied = event["reason"] === reasonOf(this.#policy.name);
+      const counterpart = isApplied ? undefined : this.#counterpart(id);
       if (counterpart !== undefined)
         this.state.apply({ kind: "revoke", id: counterpart.id, seq: this.state.seq });
+      this.#replaced.delete(id);
       return;
     }
     if (this.state.link(id) === undefined) return;
@@ -193,7 +194,17 @@ export class Hypothesis {
           ? event.event === "capability_created" && link.event["policy_key"] === event["policy_key"]
           : link.agentId === event["agent_id"] && link.capability.text === event["capability"]),
     );
-    return alike.find((link) => termsOf(link.event) === termsOf(event)) ?? alike[0];
+    const terms = termsOf(event);
+    const others = [...this.#replaced].flatMap(([other, made]) =>
+      other !== id && made["agent_id"] === event["agent_id"] && made["capability"] === event["capability"]
+        ? [termsOf(made)]
+        : [],
+    );
+    // What equals another object of the log stands for that one.
+    return (
+      alike.find((link) => termsOf(link.event) === terms) ??
+      alike.find((link) => !others.includes(termsOf(link.event)))
+    );
   }
 
   #tx(at: number, newId: (kind: string) => string = (kind) => `${kind}_candidate-${++this.#ids}`): Tx {

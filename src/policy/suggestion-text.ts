@@ -59,7 +59,9 @@ function remarks(suggested: SuggestedGrant): string[] {
       ? []
       : [`generalised from ${generalisedFrom.length} that were used: ${listed(generalisedFrom)}`]),
     ...(touched.length === 0 ? [] : [`asked for as a pattern; touched: ${listed(touched)}`]),
-    ...(isCounted(suggested) ? [`counted on its own, and for no more than it was used (${uses}×)`] : []),
+    ...(isCounted(suggested)
+      ? [`counted on its own, and for no more than it was used (${uses === 1 ? "once" : `${uses} times`})`]
+      : []),
     ...(endedAt === undefined
       ? []
       : [`what it rested on ended ${formatInstant(endedAt)}; give this an end, too`]),

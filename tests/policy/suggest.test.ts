@@ -211,7 +211,7 @@ describe("what is carried along", () => {
     );
     expect(suggested.contracts[0]?.constraints).toEqual({ max_uses: 3, except: ["/data/x/hidden*"] });
     expect(suggested.grants[0]?.constraints).toEqual({ when: 'agent == "a"', rate: { limit: 3, per: "1m" } });
-    expect(text).toContain("# counted on its own, and for no more than it was used (3\u00d7)");
+    expect(text).toContain("# counted on its own, and for no more than it was used (3 times)");
   });
 
   it("what a program may get, and `unconfined` only where it was", async () => {
