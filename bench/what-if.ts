@@ -130,14 +130,17 @@ try {
     const image = openImage(database);
     let rss = 0;
     const start = performance.now();
+    const cpu = process.cpuUsage();
     const report = await whatIf(image, policy("f1*/**"), {
       onProgress: () => (rss = Math.max(rss, process.memoryUsage.rss())),
     });
     const ms = performance.now() - start;
+    const { user, system } = process.cpuUsage(cpu);
     image.close();
     rmSync(database);
     process.stdout.write(
-      `${requests} requests: ${(ms / 1000).toFixed(1)} s, ${((ms / requests) * 1000).toFixed(1)} µs each, ` +
+      `${requests} requests: ${(ms / 1000).toFixed(1)} s (${((user + system) / 1e6).toFixed(1)} s of processor), ` +
+        `${((ms / requests) * 1000).toFixed(1)} µs each, ` +
         `${(rss / 2 ** 20).toFixed(0)} MiB; ${report.newly_denied} newly denied, ${report.unchanged} unchanged\n`,
     );
   }

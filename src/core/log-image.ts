@@ -44,6 +44,8 @@ export interface LogImage {
   eventCount(): number;
   /** Rows with a higher `seq`, in order. */
   events(after: number, limit: number): readonly EventRow[];
+  /** `events` for whoever takes the log for what it is: number and document alone, which is faster. */
+  documents(after: number, limit: number): readonly (readonly [seq: number, document: unknown])[];
   /** Events of one type, in order; and perhaps others that hold the same text. */
   eventsOfType(type: string): readonly EventRow[];
   /** The row that has this event id, or undefined. */

@@ -3,7 +3,6 @@ import type { AuditEvent } from "../model/event.js";
 import type { LogImage } from "./log-image.js";
 
 const pageSize = 1_000;
-const decoder = new TextDecoder();
 
 /**
  * The events of some types, in log order, a page of rows in memory at a time. Between pages other work of the
@@ -13,7 +12,7 @@ const decoder = new TextDecoder();
  * @throws StoreError `database_damaged` for a row that is no event; whatever `signal` was aborted with.
  */
 export async function* eventsOfTypes(
-  image: Pick<LogImage, "events" | "eventCount">,
+  image: Pick<LogImage, "documents" | "eventCount">,
   types: ReadonlySet<string>,
   options: {
     readonly onProgress?: ((done: number, of: number) => void) | undefined;
@@ -24,16 +23,16 @@ export async function* eventsOfTypes(
   const wanted = new RegExp(`"event":"(?:${[...types].join("|")})"`);
   const total = image.eventCount();
   for (let seq = 0, rows = 0; ;) {
-    const page = image.events(seq, pageSize);
+    const page = image.documents(seq, pageSize);
     const last = page.at(-1);
     if (last === undefined) return;
-    seq = last.seq;
+    [seq] = last;
     rows += page.length;
     const found: AuditEvent[] = [];
-    for (const row of page) {
-      const text = decoder.decode(row.doc);
+    for (const [number, text] of page) {
+      if (typeof text !== "string") throw damaged(number);
       if (!wanted.test(text)) continue;
-      const event = parse(text, row.seq);
+      const event = parse(text, number);
       if (types.has(event.event)) found.push(event);
     }
     if (found.length > 0) yield found;
@@ -47,9 +46,13 @@ function parse(text: string, seq: number): AuditEvent {
   try {
     return JSON.parse(text) as AuditEvent;
   } catch (cause) {
-    throw new StoreError("database_damaged", `event ${seq} is no JSON document`, {
-      hint: "`synapse audit verify` says whether the log is as it was written",
-      cause,
-    });
+    throw damaged(seq, cause);
   }
+}
+
+function damaged(seq: number, cause?: unknown): StoreError {
+  return new StoreError("database_damaged", `event ${seq} is no JSON document`, {
+    hint: "`synapse audit verify` says whether the log is as it was written",
+    cause,
+  });
 }

@@ -24,12 +24,17 @@ export function findRequest(image: LogImage, eventId: string): RecordedRequest {
 }
 
 /**
- * The frozen parameters of a request.
- * @throws SynapseError `record_erased` when they were erased: nobody can say what was decided about.
+ * The frozen parameters of a request; `{}` when they were erased and are not needed.
+ * @throws SynapseError `record_erased` when they were and are: nobody can say what was decided about.
  */
-export function paramsOf(image: LogImage, { paramsRef, decision }: RecordedRequest): JsonObject {
+export function paramsOf(
+  image: LogImage,
+  { paramsRef, decision }: RecordedRequest,
+  { needed }: { readonly needed: boolean },
+): JsonObject {
   if (paramsRef === undefined) return {};
   const bytes = image.blobBytes(paramsRef);
+  if (bytes === undefined && !needed) return {};
   if (bytes === undefined) {
     throw new SynapseError(
       "record_erased",

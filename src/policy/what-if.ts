@@ -34,7 +34,7 @@ export interface WhatIfOptions {
 }
 
 /** What is read of a log. */
-export type RecordedLog = Pick<LogImage, "events" | "eventCount" | "blobBytes">;
+export type RecordedLog = Pick<LogImage, "documents" | "eventCount" | "blobBytes">;
 
 const readTypes: ReadonlySet<string> = new Set([...authorityEvents, ...requestEvents]);
 

@@ -2,10 +2,12 @@ import type { LogImage } from "../../core/log-image.js";
 import { decideAgain, demandOf, type RecordedRequest } from "../../core/recorded-request.js";
 import { findRequest, paramsOf } from "../../core/request-lookup.js";
 import { eventsUntil, stateAt } from "../../core/state-at.js";
+import { looksAtParams } from "../../model/looks-at-params.js";
 import { parseRequirement } from "../../model/capability/index.js";
 import { decide, type Decision, type DecisionRequest } from "../../model/decide.js";
 import { SynapseError } from "../../model/errors.js";
 import { explain } from "../../model/explain.js";
+import { textMember } from "../../model/event.js";
 import type { JsonObject } from "../../model/json.js";
 import { formatInstant } from "../../model/time.js";
 import { type ExplainedRequirement, explainRequest } from "../../policy/explain-request.js";
@@ -74,6 +76,8 @@ interface Asked {
   readonly requirements: readonly ExplainedRequirement[];
   readonly at: number;
   readonly event: string | null;
+  /** What was said when nothing was understood of the request. */
+  readonly recorded?: string | undefined;
 }
 
 async function question(image: LogImage, options: ExplainOptions): Promise<Asked> {
@@ -96,8 +100,9 @@ async function question(image: LogImage, options: ExplainOptions): Promise<Asked
 
 /** As it was decided: by the state that it rested on, at its time. */
 async function recorded(image: LogImage, found: RecordedRequest): Promise<Asked> {
-  const request = demandOf(found, paramsOf(image, found));
   const state = await stateAt(image, found.stateSeq);
+  const isSeen = looksAtParams(found.agentId, found.requirements, state);
+  const request = demandOf(found, paramsOf(image, found, { needed: isSeen }));
   const decision = decideAgain(found, request.params, state);
   return {
     request,
@@ -105,6 +110,7 @@ async function recorded(image: LogImage, found: RecordedRequest): Promise<Asked>
     requirements: explainRequest(request, state, found.decidedAt),
     at: found.decidedAt,
     event: found.decision.id,
+    recorded: found.requirements.length === 0 ? textMember(found.decision, "explanation") : undefined,
   };
 }
 
@@ -117,7 +123,7 @@ function tell(context: CommandContext, image: LogImage, asked: Asked): Explanati
     agent: request.agentId,
     allowed: decision.allowed,
     reason: decision.allowed ? null : decision.reason,
-    explanation: explain(decision, request),
+    explanation: asked.recorded ?? explain(decision, request),
     at: formatInstant(at),
     event,
     requirements,

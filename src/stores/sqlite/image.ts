@@ -55,9 +55,12 @@ function imageOf(db: Connection): LogImage {
   const get = <T>(sql: string, ...parameters: readonly unknown[]): T | undefined =>
     guarded(() => db.prepare(sql).get(...parameters) as T | undefined);
   const count = (table: string) => get<{ n: number }>(`SELECT count(*) AS n FROM ${table}`)?.n ?? 0;
-  // The two that are asked for again and again.
+  // Those that are asked for again and again.
   const page = guarded(() =>
     db.prepare(`SELECT ${eventColumns} FROM events WHERE seq > ? ORDER BY seq LIMIT ?`),
+  );
+  const plain = guarded(() =>
+    db.prepare("SELECT seq, doc FROM events WHERE seq > ? ORDER BY seq LIMIT ?").raw(),
   );
   const blob = guarded(() => db.prepare("SELECT 1 FROM blobs WHERE ref = ?"));
   const bytes = guarded(() => db.prepare("SELECT bytes FROM blobs WHERE ref = ?").pluck());
@@ -67,6 +70,7 @@ function imageOf(db: Connection): LogImage {
     logId: () => get<{ value: string }>("SELECT value FROM meta WHERE key = 'log_id'")?.value ?? "",
     eventCount: () => count("events"),
     events: (after, limit) => guarded(() => page.all(after, limit) as EventRow[]).map(known),
+    documents: (after, limit) => guarded(() => plain.all(after, limit) as [number, unknown][]),
     eventsOfType: (type) =>
       // By text: computing the column would fail on a document that is no JSON any more.
       all<EventRow>(
