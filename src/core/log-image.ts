@@ -65,8 +65,8 @@ export interface LogImage {
   runs(): Iterable<RunRow>;
   policies(): Iterable<{ readonly name: string; readonly file: string }>;
   hasBlob(ref: string): boolean;
-  /** The bytes behind a commitment; undefined when they were erased, or never were there. */
-  blobBytes(ref: string): Uint8Array | undefined;
+  /** What a commitment stands for; undefined when it was erased, or never was there. */
+  blob(ref: string): { readonly salt: Uint8Array; readonly bytes: Uint8Array } | undefined;
   /** The state at the last event as the tables have it, which is what the store decides from. */
   state(): State;
   blobs(): Iterable<{ readonly ref: string; readonly salt: Uint8Array; readonly bytes: Uint8Array }>;

@@ -33,7 +33,7 @@ export function paramsOf(
   { needed }: { readonly needed: boolean },
 ): JsonObject {
   if (paramsRef === undefined) return {};
-  const bytes = image.blobBytes(paramsRef);
+  const bytes = image.blob(paramsRef)?.bytes;
   if (bytes === undefined && !needed) return {};
   if (bytes === undefined) {
     throw new SynapseError(

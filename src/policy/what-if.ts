@@ -34,7 +34,7 @@ export interface WhatIfOptions {
 }
 
 /** What is read of a log. */
-export type RecordedLog = Pick<LogImage, "documents" | "eventCount" | "blobBytes">;
+export type RecordedLog = Pick<LogImage, "documents" | "eventCount" | "blob">;
 
 const readTypes: ReadonlySet<string> = new Set([...authorityEvents, ...requestEvents]);
 
@@ -116,7 +116,7 @@ function decideWithParams(
   image: RecordedLog,
 ): Decision | undefined {
   if (request.paramsRef === undefined) return decideAgain(request, {}, state);
-  const bytes = image.blobBytes(request.paramsRef);
+  const bytes = image.blob(request.paramsRef)?.bytes;
   if (bytes !== undefined) {
     return decideAgain(request, JSON.parse(new TextDecoder().decode(bytes)) as JsonValue, state);
   }

@@ -581,6 +581,34 @@ describe("explain", () => {
     expectRefusal(await synapse({ cwd: await ran() }, "explain", ...words), 2, code);
   });
 
+  test("erased parameters: told all the same where no constraint looks at them, refused where one does", async () => {
+    const cwd = await ran();
+    await synapse({ cwd }, "issue", "--capability", "crm:update", "--by", "x");
+    await synapse(
+      { cwd },
+      ...["bind", "--agent", "c", "--capability", "crm:update", "--by", "x"],
+      ...["--constraints", '{"when":"params.n > 5"}'],
+    );
+    for (const agent of ["c", "reader"])
+      await synapse({ cwd }, "check", ...ask(agent, "crm:update:k"), "--params", '{"n":7}');
+    const checks = (await events(cwd)).slice(-2);
+    for (const each of checks)
+      await synapse(
+        { cwd },
+        "audit",
+        "erase",
+        String(each["params_commitment"]),
+        "--by",
+        "x",
+        "--why",
+        "gdpr",
+      );
+    const [seen, unseen] = checks.map((each) => each["id"] as string);
+    expectRefusal(await synapse({ cwd }, "explain", seen ?? ""), 2, "record_erased");
+    const told = document(await synapse({ cwd }, "explain", unseen ?? "", "--json"));
+    expect(told).toMatchObject({ agent: "reader", allowed: false, reason: "no_binding_found" });
+  });
+
   test("an event that decides nothing is refused", async () => {
     const cwd = await ran();
     const id = (await events(cwd)).find(({ event }) => event === "policy_applied")?.["id"] as string;

@@ -63,7 +63,9 @@ function imageOf(db: Connection): LogImage {
     db.prepare("SELECT seq, doc FROM events WHERE seq > ? ORDER BY seq LIMIT ?").raw(),
   );
   const blob = guarded(() => db.prepare("SELECT 1 FROM blobs WHERE ref = ?"));
-  const bytes = guarded(() => db.prepare("SELECT bytes FROM blobs WHERE ref = ?").pluck());
+  const blobBytes = guarded(() =>
+    db.prepare("SELECT CAST(salt AS BLOB) AS salt, CAST(bytes AS BLOB) AS bytes FROM blobs WHERE ref = ?"),
+  );
   const node = guarded(() => db.prepare("SELECT hash FROM tree_nodes WHERE level = ? AND idx = ?").pluck());
   return {
     damage: () => [...integrityFaults(db), ...schemaFaults(db)],
@@ -105,7 +107,7 @@ function imageOf(db: Connection): LogImage {
     runs: () => rows<RunRow>(db, "SELECT * FROM runs ORDER BY started_seq"),
     policies: () => rows(db, "SELECT name, file FROM policies ORDER BY name"),
     hasBlob: (ref) => guarded(() => blob.get(ref)) !== undefined,
-    blobBytes: (ref) => bytesOf(guarded(() => bytes.get(ref))),
+    blob: (ref) => guarded(() => blobBytes.get(ref) as { salt: Uint8Array; bytes: Uint8Array } | undefined),
     state: () =>
       guarded(() => {
         const state = new State();
