@@ -1,6 +1,5 @@
 import { InvalidArgumentError } from "commander";
 import { nodeCrypto } from "../core/node-crypto.js";
-import { parseRequirement } from "../model/capability/index.js";
 import { EvidenceError, SynapseError } from "../model/errors.js";
 import { isAgentGlob, isIdentifier } from "../model/identifier.js";
 import { isJsonObject, type JsonObject, type JsonValue } from "../model/json.js";
@@ -95,11 +94,6 @@ export function stepIds(text: string, before: readonly string[] = []): readonly 
   if (!isIdentifier(text)) throw new InvalidArgumentError("it must be the id of a step");
   if (before.includes(text)) throw new InvalidArgumentError(`${text} is given twice`);
   return [...before, text];
-}
-
-/** A capability that one action may require. */
-export function capabilityText(text: string): string {
-  return told(() => parseRequirement(text).text);
 }
 
 /** The id of an event, or of a request. */

@@ -2,7 +2,6 @@ import type { Command } from "commander";
 import {
   actor,
   agentId,
-  capabilityText,
   eventId,
   instant,
   instantOrAgo,
@@ -69,7 +68,7 @@ export function addPolicyCommands(program: Command, kit: CommandKit): void {
       .description("say why something was or would be decided so, and what would allow it")
       .argument("[event]", "the id of an event that decided something, or of its request", eventId)
       .option("--agent <id>", "who would do it", agentId)
-      .option("--capability <capability>", "what it would do, for example fs:read:/srv/a.txt", capabilityText)
+      .option("--capability <capability>", "what it would do, for example fs:read:/srv/a.txt", notEmpty)
       .option("--params <json>", "parameters that constraints look at", jsonObject)
       .option("--at <when>", "as of then: RFC 3339; default now", instant),
     () => import("./commands/explain.js"),

@@ -576,7 +576,7 @@ describe("explain", () => {
     ["half a question", ["--agent", "a"], "usage"],
     ["both", ["evt_1", "--agent", "a", "--capability", "fs:read"], "usage"],
     ["an unknown event", ["evt_1"], "not_found"],
-    ["no capability", ["--agent", "a", "--capability", "fs"], "usage"],
+    ["no capability", ["--agent", "a", "--capability", "fs"], "invalid_capability"],
   ])("%s is refused", async (_, words, code) => {
     expectRefusal(await synapse({ cwd: await ran() }, "explain", ...words), 2, code);
   });
