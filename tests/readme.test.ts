@@ -26,27 +26,35 @@ describe("the README keeps its word", () => {
     expect(readme).toContain("npm ci && npm test");
   });
 
-  it("its commands for a workflow of one's own work, in order, in an empty folder", () => {
-    const commands = blocks("sh")
-      .flatMap((block) => block.split("\n"))
-      .filter((line) => line.startsWith("npx synapse"))
-      .map((line) =>
-        line
-          .replace(/\s+#.*$/, "")
-          .split(/\s+/)
-          .slice(2),
-      );
-    expect(commands.length).toBeGreaterThanOrEqual(6);
-    let printed = "";
-    for (const command of commands) {
-      // The one placeholder of the text: a binding that the commands before it made.
-      const id = /bind_[0-9a-f-]{36}/.exec(printed)?.[0] ?? "none yet";
-      const words = command.map((word) => (word === "BINDING_ID" ? id : word));
-      printed = execFileSync(process.execPath, [bin, ...words], { cwd: folder, encoding: "utf8" });
-      expect(printed).not.toBe("");
-    }
-    expect(printed).toMatch(/revoked bind_/);
-  });
+  // A dozen processes, one after the other.
+  it(
+    "its commands for a workflow of one's own work, in order, in an empty folder",
+    { timeout: 120_000 },
+    () => {
+      const commands = blocks("sh")
+        .flatMap((block) => block.split("\n"))
+        .filter((line) => line.startsWith("npx synapse"))
+        .map((line) =>
+          line
+            .replace(/\s+#.*$/, "")
+            .split(/\s+/)
+            .slice(2),
+        );
+      expect(commands.length).toBeGreaterThanOrEqual(6);
+      let printed = "";
+      let all = "";
+      for (const command of commands) {
+        // The one placeholder of the text: a binding that the commands before it made.
+        const id = /bind_[0-9a-f-]{36}/.exec(printed)?.[0] ?? "none yet";
+        const words = command.map((word) => (word === "BINDING_ID" ? id : word));
+        printed = execFileSync(process.execPath, [bin, ...words], { cwd: folder, encoding: "utf8" });
+        expect(printed).not.toBe("");
+        all += printed;
+      }
+      expect(all).toMatch(/^revoked bind_/m);
+      expect(all).toMatch(/^wrote least\.policy\.yaml/m);
+    },
+  );
 
   it("its code compiles against the public names", () => {
     const code = blocks("ts")

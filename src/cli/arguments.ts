@@ -1,8 +1,9 @@
 import { InvalidArgumentError } from "commander";
 import { nodeCrypto } from "../core/node-crypto.js";
-import { EvidenceError } from "../model/errors.js";
+import { EvidenceError, SynapseError } from "../model/errors.js";
 import { isAgentGlob, isIdentifier } from "../model/identifier.js";
 import { isJsonObject, type JsonObject, type JsonValue } from "../model/json.js";
+import { parseDuration, parseInstant } from "../model/time.js";
 import { parseVerifierKey, type VerifierKey } from "../model/proof/verifier-key.js";
 
 /*
@@ -93,4 +94,35 @@ export function stepIds(text: string, before: readonly string[] = []): readonly 
   if (!isIdentifier(text)) throw new InvalidArgumentError("it must be the id of a step");
   if (before.includes(text)) throw new InvalidArgumentError(`${text} is given twice`);
   return [...before, text];
+}
+
+/** The id of an event, or of a request. */
+export function eventId(text: string): string {
+  if (/^[A-Za-z0-9_-]{1,128}$/.test(text)) return text;
+  throw new InvalidArgumentError("it must be the id of an event, as `synapse audit list --json` shows it");
+}
+
+/** RFC 3339, in ms since the epoch. */
+export function instant(text: string): number {
+  return told(() => parseInstant(text));
+}
+
+/** RFC 3339 in ms since the epoch, or `agoMs`. */
+export function instantOrAgo(text: string): Moment {
+  return told(() =>
+    /^[0-9]+[a-z]/.test(text) ? { agoMs: parseDuration(text) } : { atMs: parseInstant(text) },
+  );
+}
+
+/** A moment as a person says it. */
+export type Moment = { readonly agoMs: number } | { readonly atMs: number };
+
+/** What the reader of a value says is wrong, as commander wants it. */
+function told<T>(read: () => T): T {
+  try {
+    return read();
+  } catch (error) {
+    if (!(error instanceof SynapseError)) throw error;
+    throw new InvalidArgumentError(error.message);
+  }
 }

@@ -1,7 +1,8 @@
 import { createReadStream } from "node:fs";
 import { realpath, stat } from "node:fs/promises";
-import { resolve } from "node:path";
+import { dirname, resolve } from "node:path";
 import { DocumentError, SynapseError } from "../model/errors.js";
+import type { CaseFile } from "../policy/case-file.js";
 import type { PolicyDocument } from "../policy/file.js";
 import type { WorkflowDefinition } from "../workflow/definition.js";
 import type { CommandContext } from "./context.js";
@@ -34,6 +35,15 @@ export async function readPolicy({ cwd }: CommandContext, file: string): Promise
     const what = message.slice(`${error.file}:${line}:${column}: `.length);
     throw new DocumentError(code as "invalid_policy", file, line, column, what, hint);
   }
+}
+
+/** @throws DocumentError `invalid_cases`, SynapseError `unreadable_file`. */
+export async function readCases({ cwd }: CommandContext, file: string): Promise<CaseFile> {
+  const { parseCases } = await import("../policy/case-file.js");
+  const path = resolve(cwd, file);
+  const text = await readText(path, file);
+  // `./…` is compared with the real paths that policies and steps have.
+  return parseCases(text, file, dirname(await realpath(path)));
 }
 
 /** A checkpoint or a proof, as text. @throws SynapseError `unreadable_file`. */

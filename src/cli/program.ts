@@ -4,6 +4,7 @@ import type { CliIo } from "./io.js";
 import type { Output } from "./output.js";
 import { addAuthorityCommands } from "./syntax-authority.js";
 import { addEvidenceCommands } from "./syntax-evidence.js";
+import { addPolicyCommands } from "./syntax-policy.js";
 import { addReplayCommands } from "./syntax-replay.js";
 import { addWorkflowCommands } from "./syntax-workflow.js";
 import { packageVersion } from "./version.js";
@@ -45,6 +46,7 @@ export function buildProgram(
   addCommonOptions(program);
   const kit = commandKit(program, io, { out, err }, ended);
   addWorkflowCommands(program, kit);
+  addPolicyCommands(program, kit);
   addAuthorityCommands(program, kit);
   addEvidenceCommands(program, kit);
   addReplayCommands(program, kit);

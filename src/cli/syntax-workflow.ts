@@ -2,7 +2,7 @@ import type { Command } from "commander";
 import { actor, agentId, jsonObject, nameAndValue, notEmpty, stepIds, wholeNumber } from "./arguments.js";
 import type { CommandKit } from "./command.js";
 
-/** Commands about what is to be done: `init`, `plan`, `run`, `resume`, `check`, `policy apply`. */
+/** Commands about what is to be done: `init`, `plan`, `run`, `resume`, `check`. */
 export function addWorkflowCommands(program: Command, kit: CommandKit): void {
   program.commandsGroup("Workflows:");
   kit.attach(
@@ -56,15 +56,6 @@ export function addWorkflowCommands(program: Command, kit: CommandKit): void {
       .option("--scope <resource>", "narrows the question to a part of the capability", notEmpty)
       .option("--params <json>", "parameters that constraints look at", jsonObject),
     () => import("./commands/check.js"),
-  );
-  const policy = program.command("policy").description("policy files");
-  kit.attach(
-    policy
-      .command("apply")
-      .description("bring contracts and bindings in line with a policy file")
-      .argument("<file>", "the policy")
-      .option("--by <who>", "who does this; default the user's name", actor),
-    () => import("./commands/policy-apply.js"),
   );
 }
 

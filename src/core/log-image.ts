@@ -1,3 +1,5 @@
+import type { State } from "../model/state.js";
+
 /** One row of the log, as it is stored and not as it should be. */
 export interface EventRow {
   readonly seq: number;
@@ -48,6 +50,8 @@ export interface LogImage {
   newestRun(): string | undefined;
   /** Rows that an index says are `key_rotated` events, in order: to be compared with the log itself. */
   keyRotations(): readonly EventRow[];
+  /** `events` for whoever takes the log for what it is: number and document alone, which is faster. */
+  documents(after: number, limit: number): readonly (readonly [seq: number, document: unknown])[];
   /** The row that has this event id, or undefined. */
   eventById(id: string): EventRow | undefined;
   head(): readonly { readonly size: number; readonly hashes: Uint8Array }[];
@@ -66,7 +70,10 @@ export interface LogImage {
   runs(): Iterable<RunRow>;
   policies(): Iterable<{ readonly name: string; readonly file: string }>;
   hasBlob(ref: string): boolean;
+  /** What a commitment stands for; undefined when it was erased, or never was there. */
   blob(ref: string): { readonly salt: Uint8Array; readonly bytes: Uint8Array } | undefined;
+  /** The state at the last event as the tables have it, which is what the store decides from. */
+  state(): State;
   blobs(): Iterable<{ readonly ref: string; readonly salt: Uint8Array; readonly bytes: Uint8Array }>;
   close(): void;
 }

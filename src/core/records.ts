@@ -57,8 +57,10 @@ export function authorizedMembers(decision: Decision & { readonly allowed: true 
   };
 }
 
-/** Each link once that counts its uses, with its window when it has one. */
-export function chargesOf(bindings: readonly BindingRecord[]): JsonObject[] {
+/** Every link with a counter among the chains, once, as the log says it. */
+export function chargesOf(
+  bindings: readonly BindingRecord[],
+): { readonly id: string; readonly per_ms?: number }[] {
   const counted = new Map<string, LinkRecord>();
   for (const link of bindings.flatMap((binding) => binding.chain)) {
     if (link.constraints.max_uses !== undefined || link.window !== undefined) counted.set(link.id, link);

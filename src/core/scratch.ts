@@ -10,20 +10,29 @@ import type { Ledger, Tx } from "./ledger.js";
 export function scratchTx(ledger: Ledger): Tx {
   const state = new State();
   ledger.driver.load(state);
-  const at = ledger.now();
-  let made = 0;
-  const newId = (kind: string): string => `${kind}_scratch-${++made}`;
+  return scratchTxOn(state, ledger.now());
+}
+
+/**
+ * A transaction on a state in memory; what is emitted is folded into it and goes nowhere else.
+ *
+ * @param at ms since the epoch; never before the state's last event.
+ * @param newId of what it makes; default ids that no real object has.
+ */
+export function scratchTxOn(state: State, at: number, newId: (kind: string) => string = countedIds()): Tx {
+  const time = Math.max(at, state.lastTime);
   return {
     state,
-    at,
-    writer: ledger.writer,
+    at: time,
+    writer: "scratch",
     newId,
     emit: (body): AuditEvent => {
+      const seq = state.seq + 1;
       const event = {
         ...body,
-        id: newId("evt"),
-        seq: state.seq + 1,
-        timestamp: formatInstant(at),
+        id: `evt_scratch-${seq}`,
+        seq,
+        timestamp: formatInstant(time),
         protocol_version: protocolVersion,
       };
       state.fold(event);
@@ -36,4 +45,9 @@ export function scratchTx(ledger: Ledger): Tx {
     renewLease: () => undefined,
     removeLease: () => undefined,
   };
+}
+
+function countedIds(): (kind: string) => string {
+  let made = 0;
+  return (kind) => `${kind}_scratch-${++made}`;
 }

@@ -30,11 +30,11 @@ export async function applyPolicy(
   { audit }: { readonly audit: AuditMechanism },
   policy: PolicyDocument,
   options: { readonly by: string },
-): Promise<PolicyChange[]> {
+): Promise<readonly PolicyChange[]> {
   checkActor("by", options.by);
   const source = commitTo(policy.source);
   return ledgerOf(audit).submit(adminLane, (tx) => {
-    const changes = transitionTo(tx, policy, options.by);
+    const { changes } = bringTo(tx, policy, options.by, refusedGrant(policy));
     if (changes.length > 0) {
       tx.keep(source);
       tx.emit({
@@ -53,20 +53,36 @@ export async function applyPolicy(
 /** The state as it would be under the policy; persists nothing. */
 export function previewPolicy({ audit }: { readonly audit: AuditMechanism }, policy: PolicyDocument): State {
   const tx = scratchTx(ledgerOf(audit));
-  transitionTo(tx, policy, "plan");
+  bringTo(tx, policy, "plan", refusedGrant(policy));
   return tx.state;
 }
 
-function transitionTo(tx: Tx, policy: PolicyDocument, by: string): PolicyChange[] {
+/** What stands for each part of a policy after it was brought about. */
+export interface Standing {
+  readonly changes: readonly PolicyChange[];
+  readonly contracts: ReadonlyMap<PolicyContract, ContractRecord>;
+  /** Without the grants that were refused. */
+  readonly bindings: ReadonlyMap<PolicyGrant, BindingRecord>;
+}
+
+/**
+ * The events that make a state say what a policy says; pure but for the transaction.
+ *
+ * @param onRefused what becomes of a grant that nothing covers; when it returns, that grant is left out.
+ */
+export function bringTo(
+  tx: Tx,
+  policy: PolicyDocument,
+  by: string,
+  onRefused: (grant: PolicyGrant, error: SynapseError) => void,
+): Standing {
   const changes: PolicyChange[] = [];
   const note = (change: PolicyChange["change"], link: LinkRecord): void => {
     const { kind, id } = link;
     const agent = link.kind === "contract" ? link.issuedTo : link.agentId;
     changes.push({ change, kind, id, agent, capability: link.capability.text });
   };
-  const owned = [...tx.state.links()].filter(
-    (link) => link.revokedSeq === undefined && link.event["policy"] === policy.name,
-  );
+  const owned = ownedBy(tx.state, policy.name);
   const oldContracts = owned.filter((link): link is ContractRecord => link.kind === "contract");
   const oldBindings = owned.filter((link): link is BindingRecord => link.kind === "binding");
 
@@ -77,13 +93,48 @@ function transitionTo(tx: Tx, policy: PolicyDocument, by: string): PolicyChange[
     (grant, old) => isSameGrant(grant, old, contracts),
     (grant, old) => grant.agent === old.agentId && grant.capability === old.capability.text,
   );
+  const bindings = new Map(pairs.kept.map(({ wanted, old }) => [wanted, old]));
+  const bind = (grant: PolicyGrant, change: "replaced" | "added", supersedes?: string): void => {
+    try {
+      const binding = bindGrant(tx, policy.name, grant, contracts, by, supersedes);
+      bindings.set(grant, binding);
+      note(change, binding);
+    } catch (error) {
+      if (!(error instanceof SynapseError)) throw error;
+      onRefused(grant, error);
+    }
+  };
   // What goes away goes first, so that a new binding never rests on a contract that is being replaced.
-  for (const old of pairs.gone) if (revokeLink(tx, old, by, `policy ${policy.name}`)) note("removed", old);
-  for (const { old } of pairs.replaced) revokeLink(tx, old, by, `policy ${policy.name}`);
-  for (const { wanted, old } of pairs.replaced)
-    note("replaced", bindGrant(tx, policy, wanted, contracts, by, old.id));
-  for (const wanted of pairs.added) note("added", bindGrant(tx, policy, wanted, contracts, by));
-  return changes;
+  for (const old of pairs.gone) if (revokeLink(tx, old, by, reasonOf(policy.name))) note("removed", old);
+  for (const { old } of pairs.replaced) revokeLink(tx, old, by, reasonOf(policy.name));
+  for (const { wanted, old } of pairs.replaced) bind(wanted, "replaced", old.id);
+  for (const wanted of pairs.added) bind(wanted, "added");
+  const standing = policy.contracts.map(
+    (each) => [each, contracts.get(each.name) as ContractRecord] as const,
+  );
+  return { changes, contracts: new Map(standing), bindings };
+}
+
+/** What a policy owns and was not revoked (SEMANTICS E5). */
+export function ownedBy(state: State, policy: string): LinkRecord[] {
+  return [...state.links()].filter(
+    (link) => link.revokedSeq === undefined && link.event["policy"] === policy,
+  );
+}
+
+/** The reason that revocations by a policy's application have in the log. */
+export function reasonOf(policy: string): string {
+  return `policy ${policy}`;
+}
+
+/** A grant that nothing covers is an error in the file, at the grant. */
+export function refusedGrant(policy: PolicyDocument): (grant: PolicyGrant, error: SynapseError) => never {
+  return (grant, error) => {
+    const { line, column } = grant.position;
+    const hint =
+      error.code === "no_authority" ? "add a contract that covers it under `contracts`" : error.hint;
+    throw new DocumentError("invalid_policy", policy.file, line, column, error.message, hint);
+  };
 }
 
 /** Gives the contract that now stands for each name of the file. */
@@ -113,11 +164,11 @@ function applyContracts(
   };
   for (const { wanted, old: record } of pairs.replaced) {
     const replacement = issue(wanted, record.id);
-    revokeLink(tx, record, by, `policy ${policy.name}`);
+    revokeLink(tx, record, by, reasonOf(policy.name));
     note("replaced", replacement);
   }
   for (const record of pairs.gone)
-    if (revokeLink(tx, record, by, `policy ${policy.name}`)) note("removed", record);
+    if (revokeLink(tx, record, by, reasonOf(policy.name))) note("removed", record);
   for (const wanted of pairs.added) note("added", issue(wanted));
   return standing;
 }
@@ -126,32 +177,18 @@ function isSameContract(wanted: PolicyContract, record: ContractRecord): boolean
   return record.issuedTo === (wanted.issuedTo ?? "*") && isSameAuthority(wanted, record);
 }
 
-function bindGrant(
+/** @throws SynapseError when nothing covers it. */
+export function bindGrant(
   tx: Tx,
-  policy: PolicyDocument,
+  policy: string,
   grant: PolicyGrant,
   contracts: ReadonlyMap<string, ContractRecord>,
   by: string,
   supersedes?: string,
 ): BindingRecord {
-  try {
-    return createBinding(
-      tx,
-      {
-        ...requestOf(grant),
-        agentId: grant.agent,
-        createdBy: by,
-        contractId: grant.contract === undefined ? undefined : contracts.get(grant.contract)?.id,
-      },
-      { policy: policy.name, supersedes },
-    );
-  } catch (error) {
-    if (!(error instanceof SynapseError)) throw error;
-    const { line, column } = grant.position;
-    const hint =
-      error.code === "no_authority" ? "add a contract that covers it under `contracts`" : error.hint;
-    throw new DocumentError("invalid_policy", policy.file, line, column, error.message, hint);
-  }
+  const contractId = grant.contract === undefined ? undefined : contracts.get(grant.contract)?.id;
+  const request = { ...requestOf(grant), agentId: grant.agent, createdBy: by, contractId };
+  return createBinding(tx, request, { policy, supersedes });
 }
 
 function requestOf(authority: PolicyContract | PolicyGrant) {

@@ -67,12 +67,13 @@ function buildConstraints(source: AuthoritySource, text: AuthorityText, capabili
 }
 
 /** A text with the root put in, and how many characters longer it became before the part that was written. */
-interface AbsoluteText {
+export interface AbsoluteText {
   readonly text: string;
   readonly added: number;
 }
 
-function absoluteCapability(text: string, root: string): AbsoluteText {
+/** `fs:read:./a` as an absolute path below `root`; every other text as it is. */
+export function absoluteCapability(text: string, root: string): AbsoluteText {
   const head = /^fs:(?:[a-z][a-z0-9_-]*|\*):/.exec(text)?.[0];
   if (head === undefined) return { text, added: 0 };
   const resource = absolutePath(text.slice(head.length), root);
@@ -80,7 +81,7 @@ function absoluteCapability(text: string, root: string): AbsoluteText {
 }
 
 /** The folder is a literal: in one called `a*` the star is escaped, so that it names no other folder. */
-function absolutePath(resource: string, root: string): AbsoluteText {
+export function absolutePath(resource: string, root: string): AbsoluteText {
   if (resource !== "." && !resource.startsWith("./")) return { text: resource, added: 0 };
   const folder = root === "/" ? "" : root.replace(/[\\*]/g, "\\$&");
   const rest = resource === "." || resource === "./" ? "" : resource.slice(1);

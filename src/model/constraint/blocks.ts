@@ -23,6 +23,11 @@ function narrower(a: string, b: string): readonly string[] {
   return contains(blockB, blockA) ? [a] : [];
 }
 
+/** Whether every address of the CIDR block `inner` is in `outer`. */
+export function isWithinBlock(inner: string, outer: string): boolean {
+  return contains(ipaddr.parseCIDR(outer), ipaddr.parseCIDR(inner));
+}
+
 function contains([address, bits]: Block, [inner, innerBits]: Block): boolean {
   return address.kind() === inner.kind() && innerBits >= bits && inner.match([address, bits] as never);
 }

@@ -18,7 +18,7 @@ import { CheckpointTable } from "./checkpoint-table.js";
 import { type Connection, isBusy, openDatabase } from "./database.js";
 import { assertSameFile, type FileIdentity, identityOf } from "./file-identity.js";
 import { LeaseTable } from "./lease-table.js";
-import { AuthorityTables, eventOf } from "./projection.js";
+import { AuthorityTables, eventOf, loadState } from "./projection.js";
 import { Queries } from "./queries.js";
 import { RunTable } from "./run-table.js";
 import { verifyTail } from "./tail.js";
@@ -39,7 +39,7 @@ export class SqliteDriver implements StoreDriver {
   }
 
   load(state: State): void {
-    this.#db.transaction(() => this.#session.authority.load(state)).deferred();
+    this.#db.transaction(() => loadState(this.#db, state)).deferred();
   }
 
   begin(): StoreTransaction | undefined {

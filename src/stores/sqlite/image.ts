@@ -2,7 +2,9 @@ import { existsSync } from "node:fs";
 import Database from "better-sqlite3";
 import type { AuthorityRow, CheckpointRow, EventRow, LogImage, RunRow } from "../../core/log-image.js";
 import { StoreError } from "../../model/errors.js";
+import { State } from "../../model/state.js";
 import { applicationId, type Connection, isDamage, missingStore, schema, schemaVersion } from "./database.js";
+import { loadState } from "./projection.js";
 
 // A damaged row can hold NULL where the schema forbids it, and casting does not change that: what is empty is found wrong.
 const noteColumn = "coalesce(CAST(note AS TEXT), '') AS note";
@@ -61,9 +63,12 @@ function imageOf(db: Connection): LogImage {
   const get = <T>(sql: string, ...parameters: readonly unknown[]): T | undefined =>
     guarded(() => db.prepare(sql).get(...parameters) as T | undefined);
   const count = (table: string) => get<{ n: number }>(`SELECT count(*) AS n FROM ${table}`)?.n ?? 0;
-  // The two that are asked for again and again.
+  // Those that are asked for again and again.
   const page = guarded(() =>
     db.prepare(`SELECT ${eventColumns} FROM events WHERE seq > ? ORDER BY seq LIMIT ?`),
+  );
+  const plain = guarded(() =>
+    db.prepare("SELECT seq, doc FROM events WHERE seq > ? ORDER BY seq LIMIT ?").raw(),
   );
   const blob = guarded(() => db.prepare("SELECT 1 FROM blobs WHERE ref = ?"));
   const blobBytes = guarded(() =>
@@ -75,6 +80,7 @@ function imageOf(db: Connection): LogImage {
     logId: () => get<{ value: string }>("SELECT value FROM meta WHERE key = 'log_id'")?.value ?? "",
     eventCount: () => count("events"),
     events: (after, limit) => guarded(() => page.all(after, limit) as EventRow[]).map(known),
+    documents: (after, limit) => guarded(() => plain.all(after, limit) as [number, unknown][]),
     keyRotations: () =>
       all<EventRow>(
         `SELECT ${eventColumns} FROM events INDEXED BY key_rotations WHERE event = 'key_rotated' ORDER BY seq`,
@@ -115,6 +121,12 @@ function imageOf(db: Connection): LogImage {
     policies: () => rows(db, "SELECT name, file FROM policies ORDER BY name"),
     hasBlob: (ref) => guarded(() => blob.get(ref)) !== undefined,
     blob: (ref) => guarded(() => blobBytes.get(ref) as { salt: Uint8Array; bytes: Uint8Array } | undefined),
+    state: () =>
+      guarded(() => {
+        const state = new State();
+        loadState(db, state);
+        return state;
+      }),
     blobs: () => rows(db, `SELECT ref, ${bytesColumn("salt")}, ${bytesColumn("bytes")} FROM blobs`),
     close: () => void db.close(),
   };

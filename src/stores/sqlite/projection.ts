@@ -9,7 +9,6 @@ import type { Connection } from "./database.js";
  * opening reads the living objects and not the whole log. Rebuildable: folding the log gives the same.
  */
 export class AuthorityTables {
-  readonly #db: Connection;
   readonly #put;
   readonly #inheritUses;
   readonly #inheritRate;
@@ -21,10 +20,8 @@ export class AuthorityTables {
   readonly #pruneRate;
   readonly #open;
   readonly #close;
-  readonly #rateTimes;
 
   constructor(db: Connection) {
-    this.#db = db;
     this.#put = db.prepare("INSERT INTO authority (id, kind, created_seq) VALUES (?, ?, ?)");
     this.#inheritUses = db.prepare(
       "UPDATE authority SET uses = coalesce((SELECT uses FROM authority WHERE id = ?), 0) WHERE id = ?",
@@ -40,7 +37,6 @@ export class AuthorityTables {
     this.#pruneRate = db.prepare("DELETE FROM rate_uses WHERE id = ? AND at <= ?");
     this.#open = db.prepare("INSERT INTO open_steps VALUES (?, ?)");
     this.#close = db.prepare("DELETE FROM open_steps WHERE request_id = ?");
-    this.#rateTimes = db.prepare("SELECT at FROM rate_uses WHERE id = ? ORDER BY n").pluck();
   }
 
   apply(change: Change): void {
@@ -75,37 +71,37 @@ export class AuthorityTables {
         this.#close.run(change.requestId);
     }
   }
+}
 
-  /** Brings a new state to the head of the log. All reads see one moment: the caller holds a transaction. */
-  load(state: State): void {
-    const head = this.#db.prepare("SELECT doc FROM events ORDER BY seq DESC LIMIT 1").get() as
-      Row | undefined;
-    const links = this.#db
-      .prepare(
-        "SELECT a.*, e.doc FROM authority a JOIN events e ON e.seq = a.created_seq ORDER BY a.created_seq",
-      )
-      .iterate() as IterableIterator<
-      Row & { id: string; kind: "contract" | "binding"; revoked_seq: number | null; uses: number }
-    >;
-    for (const row of links) {
-      state.apply({ kind: row.kind, id: row.id, event: eventOf(row) });
-      if (row.revoked_seq !== null) state.apply({ kind: "revoke", id: row.id, seq: row.revoked_seq });
-      state.restoreUses(row.id, row.uses, this.#rateTimes.all(row.id) as number[]);
-    }
-    for (const row of this.#db.prepare("SELECT agent_id FROM suspended").all() as { agent_id: string }[]) {
-      state.apply({ kind: "suspend", agentId: row.agent_id, suspended: true });
-    }
-    const open = this.#db.prepare(
-      "SELECT o.request_id, e.doc FROM open_steps o JOIN events e USING (seq) ORDER BY seq",
-    );
-    for (const row of open.all() as (Row & { request_id: string })[]) {
-      state.apply({ kind: "open", requestId: row.request_id, event: eventOf(row) });
-    }
-    if (head !== undefined) {
-      const event = eventOf(head);
-      state.seq = event.seq;
-      state.lastTime = Date.parse(event.timestamp);
-    }
+/** Brings a new state to the head of the log. All reads see one moment: the caller holds a transaction. */
+export function loadState(db: Connection, state: State): void {
+  const rateTimes = db.prepare("SELECT at FROM rate_uses WHERE id = ? ORDER BY n").pluck();
+  const head = db.prepare("SELECT doc FROM events ORDER BY seq DESC LIMIT 1").get() as Row | undefined;
+  const links = db
+    .prepare(
+      "SELECT a.*, e.doc FROM authority a JOIN events e ON e.seq = a.created_seq ORDER BY a.created_seq",
+    )
+    .iterate() as IterableIterator<
+    Row & { id: string; kind: "contract" | "binding"; revoked_seq: number | null; uses: number }
+  >;
+  for (const row of links) {
+    state.apply({ kind: row.kind, id: row.id, event: eventOf(row) });
+    if (row.revoked_seq !== null) state.apply({ kind: "revoke", id: row.id, seq: row.revoked_seq });
+    state.restoreUses(row.id, row.uses, rateTimes.all(row.id) as number[]);
+  }
+  for (const row of db.prepare("SELECT agent_id FROM suspended").all() as { agent_id: string }[]) {
+    state.apply({ kind: "suspend", agentId: row.agent_id, suspended: true });
+  }
+  const open = db.prepare(
+    "SELECT o.request_id, e.doc FROM open_steps o JOIN events e USING (seq) ORDER BY seq",
+  );
+  for (const row of open.all() as (Row & { request_id: string })[]) {
+    state.apply({ kind: "open", requestId: row.request_id, event: eventOf(row) });
+  }
+  if (head !== undefined) {
+    const event = eventOf(head);
+    state.seq = event.seq;
+    state.lastTime = Date.parse(event.timestamp);
   }
 }
 
