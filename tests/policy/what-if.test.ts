@@ -89,6 +89,34 @@ describe("the policy of its name", () => {
   });
 });
 
+describe("objects of the log and of the candidate", () => {
+  it("an equal one goes before one that only has the same capability", async () => {
+    const history = new History();
+    const [strict, open] = [
+      { capability: "fs:read:/d/**", constraints: { when: "params.n > 1" } },
+      "fs:read:/d/**",
+    ];
+    history.apply(policy(open));
+    const [binding] = history.world.state.bindingsOf("a");
+    if (binding !== undefined) history.world.revoke(binding);
+    history.step(read("a", "/d/x", { n: 0 }));
+    history.step(read("a", "/d/x", { n: 2 }));
+    expect(await changes(history, policy(strict, open))).toEqual([
+      "newly_allowed a fs:read:/d/* binding_revoked 1",
+    ]);
+  });
+
+  it("what another version took away is not taken from the candidate, and its counter goes on", async () => {
+    const history = new History();
+    const counted = policy({ capability: "fs:read:/d/**", constraints: { max_uses: 1 } });
+    history.apply(counted);
+    history.step(read("a", "/d/x"));
+    history.apply(policyOf({ contracts }));
+    history.step(read("a", "/d/x"));
+    expect(await changes(history, counted)).toEqual([]);
+  });
+});
+
 describe("all other authority", () => {
   it("stays as it was recorded, at each moment", async () => {
     const history = new History();
