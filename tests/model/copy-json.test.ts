@@ -11,6 +11,8 @@ describe("what is copied", () => {
   it("plain data comes out equal, frozen all the way down, and is not the original", () => {
     fc.assert(
       fc.property(fc.jsonValue(), (value) => {
+        // This key is refused, which has a test of its own.
+        fc.pre(!JSON.stringify(value).includes("__proto__"));
         const copied = copyJson(value);
         expect(JSON.stringify(sorted(copied))).toBe(JSON.stringify(sorted(value)));
         expect(isDeeplyFrozen(copied)).toBe(true);

@@ -7,10 +7,12 @@ contracts:
   in: { capability: "net:http:http://127.0.0.1:${port}/**", constraints: { allow_private: [127.0.0.0/8] } }
   run: { capability: "os:process:*", constraints: { unconfined: true } }
   notes: { capability: "memory:*:notes/**", constraints: { max_uses: 50 } }
+  count: { capability: "code:execute:count" }
 agents:
   worker: ["fs:read:./**", "fs:write:./**", "fs:list:./**", "fs:delete:./tmp/**"]
   caller: ["net:http:POST http://127.0.0.1:${port}/**", "net:http:http://127.0.0.1:${port}/**"]
   shell: ["os:process:*", "fs:list:./**"]
+  script: ["code:execute:count", "fs:read:./**", { capability: "memory:*:notes/**", constraints: { params: { required: [key] } } }]
   scribe:
     - { capability: "memory:*:notes/**", constraints: { max_uses: 5, rate: { limit: 4, per: 1h } } }
 `;
@@ -30,5 +32,19 @@ steps:
   - { id: fails, agent: shell, action: process.run, with: { program: sh, args: [-c, "echo no >&2; exit 3"] } }
   - { id: put, agent: scribe, action: memory.set, with: { key: notes/a, value: { z: 1, a: [2] } } }
   - { id: get, agent: scribe, action: memory.get, needs: [put], with: { key: notes/a } }
-  - { id: private, agent: scribe, action: memory.get, needs: [get, hop, post, fails, date, missing, binary], with: { key: private/a } }
+  - id: script
+    agent: script
+    action: script.run
+    needs: [put]
+    on_error: continue
+    with:
+      name: count
+      uses: ["memory:read:notes/**", "fs:read:./binary"]
+      input: { key: notes/a }
+      code: |
+        const [note, file] = await Promise.all([handles.memory.get(input.key), handles.fs.read("binary")]);
+        let refused;
+        try { await handles.fs.read("p.yaml"); } catch (error) { refused = error.code ?? String(error); }
+        return { note, file, refused, id: crypto.randomUUID(), at: Date.now(), dice: Math.random() };
+  - { id: private, agent: scribe, action: memory.get, needs: [get, hop, post, fails, date, missing, binary, script], with: { key: private/a } }
 `;
