@@ -1,5 +1,6 @@
-import { StoreError } from "../model/errors.js";
+import { NotFoundError, StoreError } from "../model/errors.js";
 import type { AuditEvent } from "../model/event.js";
+import { isJsonObject, type JsonValue } from "../model/json.js";
 import type { LogImage } from "./log-image.js";
 
 const pageSize = 1_000;
@@ -42,16 +43,48 @@ export async function* eventsOfTypes(
   }
 }
 
-function parse(text: string, seq: number): AuditEvent {
-  try {
-    return JSON.parse(text) as AuditEvent;
-  } catch (cause) {
-    throw damaged(seq, cause);
+/**
+ * All events in log order up to number `last`, a page at a time: a long log does not have to fit into memory.
+ * @throws StoreError `database_damaged` for a row that is missing or no event.
+ */
+export function* eventsOf(
+  image: Pick<LogImage, "documents">,
+  last: number,
+  after = 0,
+): Generator<AuditEvent> {
+  let seq = after;
+  while (seq < last) {
+    const page = image.documents(seq, Math.min(pageSize, last - seq));
+    if (page.length === 0) throw damaged(seq + 1);
+    for (const [number, text] of page) {
+      if (number !== seq + 1 || typeof text !== "string") throw damaged(seq + 1);
+      yield parse(text, number);
+      seq = number;
+    }
   }
 }
 
+/** @throws NotFoundError when the log has no such event; StoreError `database_damaged`. */
+export function eventAt(image: Pick<LogImage, "documents">, seq: number): AuditEvent {
+  const [row] = image.documents(seq - 1, 1);
+  if (row?.[0] !== seq) throw new NotFoundError("event", String(seq));
+  if (typeof row[1] !== "string") throw damaged(seq);
+  return parse(row[1], seq);
+}
+
+function parse(text: string, seq: number): AuditEvent {
+  let value: JsonValue;
+  try {
+    value = JSON.parse(text) as JsonValue;
+  } catch (cause) {
+    throw damaged(seq, cause);
+  }
+  if (!isJsonObject(value)) throw damaged(seq);
+  return value as AuditEvent;
+}
+
 function damaged(seq: number, cause?: unknown): StoreError {
-  return new StoreError("database_damaged", `event ${seq} is no JSON document`, {
+  return new StoreError("database_damaged", `event ${seq} is missing, or no JSON document`, {
     hint: "`synapse audit verify` says whether the log is as it was written",
     cause,
   });

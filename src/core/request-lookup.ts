@@ -3,7 +3,7 @@ import type { AuditEvent } from "../model/event.js";
 import type { JsonObject } from "../model/json.js";
 import type { LogImage } from "./log-image.js";
 import { type RecordedRequest, recordedRequest } from "./recorded-request.js";
-import { eventAt } from "./state-at.js";
+import { eventAt } from "./log-reader.js";
 
 /**
  * The request that an event belongs to: one that decided it, its request, or an effect or the end of a step.

@@ -1,18 +1,11 @@
-import { changesOf } from "../model/change.js";
-import { NotFoundError } from "../model/errors.js";
-import type { AuditEvent } from "../model/event.js";
+import { authorityEvents, changesOf } from "../model/change.js";
 import { State } from "../model/state.js";
 import type { LogImage } from "./log-image.js";
-import { eventsOfTypes } from "./log-reader.js";
+import { eventAt, eventsOfTypes } from "./log-reader.js";
 
 /** Types of events that change the answer of a decision. */
 const decisive: ReadonlySet<string> = new Set([
-  "capability_created",
-  "capability_revoked",
-  "binding_created",
-  "binding_revoked",
-  "agent_suspended",
-  "agent_unsuspended",
+  ...authorityEvents,
   "step_execution_authorized",
   "capability_checked",
 ]);
@@ -47,13 +40,6 @@ export function eventsUntil(image: LogImage, at: number): number {
     else high = middle - 1;
   }
   return low;
-}
-
-/** @throws NotFoundError when the log has no such event. */
-export function eventAt(image: Pick<LogImage, "events">, seq: number): AuditEvent {
-  const [row] = image.events(seq - 1, 1);
-  if (row?.seq !== seq) throw new NotFoundError("event", String(seq));
-  return JSON.parse(new TextDecoder().decode(row.doc)) as AuditEvent;
 }
 
 function isOfStep(kind: string): boolean {

@@ -95,13 +95,8 @@ function constraintRefusal(
   request: ChainRequest,
   now: number,
 ): ChainRefusal | undefined {
-  // `policy_error` stands last in the order of precedence, so a plain refusal by another link goes first.
-  let error: ChainRefusal | undefined;
-  for (const link of binding.chain) {
-    const violation = violationOf(link, request, now);
-    if (violation?.reason === "policy_error") error ??= { ...violation, binding, link };
-    else if (violation !== undefined) return { ...violation, binding, link };
-  }
+  const violation = firstViolation(binding, (link) => violationOf(link, request, now));
+  if (violation?.reason === "constraint_violated") return violation;
   for (const link of binding.chain) {
     if (link.window !== undefined && isWindowFull(link.window, now)) {
       const { limit, per } = link.constraints.rate ?? { limit: 0, per: "" };
@@ -119,11 +114,25 @@ function constraintRefusal(
       return { reason: "approval_required", binding, link, detail: "a person has to approve this step" };
     }
   }
-  return error;
+  return violation;
 }
 
 type Violation =
   { readonly reason: "constraint_violated" | "policy_error"; readonly detail: string } | undefined;
+
+/** `policy_error` stands last in the order of precedence (D2), so a plain refusal by another link goes first. */
+function firstViolation(
+  binding: BindingRecord,
+  violationBy: (link: LinkRecord) => Violation,
+): ChainRefusal | undefined {
+  let error: ChainRefusal | undefined;
+  for (const link of binding.chain) {
+    const violation = violationBy(link);
+    if (violation?.reason === "policy_error") error ??= { ...violation, binding, link };
+    else if (violation !== undefined) return { ...violation, binding, link };
+  }
+  return error;
+}
 
 function violationOf(link: LinkRecord, request: ChainRequest, now: number): Violation {
   if (!avoidsExceptions(link.excluded, request.requirement)) {
@@ -144,13 +153,7 @@ export function parametersRefusal(
   request: ChainRequest,
   now: number,
 ): ChainRefusal | undefined {
-  let error: ChainRefusal | undefined;
-  for (const link of binding.chain) {
-    const violation = parametersViolation(link, request, now);
-    if (violation?.reason === "policy_error") error ??= { ...violation, binding, link };
-    else if (violation !== undefined) return { ...violation, binding, link };
-  }
-  return error;
+  return firstViolation(binding, (link) => parametersViolation(link, request, now));
 }
 
 function parametersViolation(link: LinkRecord, request: ChainRequest, now: number): Violation {

@@ -24,6 +24,16 @@ export type Change =
   | { readonly kind: "open"; readonly requestId: string; readonly event: AuditEvent }
   | { readonly kind: "close"; readonly requestId: string };
 
+/** Types of events that say who may do what, whoever they are about. */
+export const authorityEvents: readonly string[] = Object.freeze([
+  "capability_created",
+  "capability_revoked",
+  "binding_created",
+  "binding_revoked",
+  "agent_suspended",
+  "agent_unsuspended",
+]);
+
 /** The changes that one event stands for; none for events that grant nothing (`x_…`, checks, effects). */
 export function changesOf(event: AuditEvent): readonly Change[] {
   switch (event.event) {

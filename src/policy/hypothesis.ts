@@ -8,21 +8,14 @@ import type { Constraints } from "../model/constraint/index.js";
 import { SynapseError } from "../model/errors.js";
 import { type AuditEvent, textMember } from "../model/event.js";
 import type { JsonValue } from "../model/json.js";
+import { authorityEvents } from "../model/change.js";
 import { State } from "../model/state.js";
 import { bindGrant, bringTo, reasonOf } from "./apply.js";
 import type { PolicyDocument, PolicyGrant } from "./file.js";
 import { withoutDurations } from "./undated.js";
 
-/** Types of events that change who may do what. */
-export const authorityEvents: ReadonlySet<string> = new Set([
-  "capability_created",
-  "capability_revoked",
-  "binding_created",
-  "binding_revoked",
-  "agent_suspended",
-  "agent_unsuspended",
-  "policy_applied",
-]);
+/** Types of events that change who may do what, by hand or by a policy. */
+export const decreeEvents: ReadonlySet<string> = new Set([...authorityEvents, "policy_applied"]);
 
 /**
  * The state of authority as it would have been with another policy, followed through a log
@@ -53,7 +46,7 @@ export class Hypothesis {
     this.#alone = options.alone === true;
   }
 
-  /** Follows the next event of the log; those that are not `authorityEvents` may be left out. */
+  /** Follows the next event of the log; those that are not `decreeEvents` may be left out. */
   take(event: AuditEvent): void {
     switch (event.event) {
       case "capability_created":

@@ -14,7 +14,7 @@ import { looksAtParams } from "../model/looks-at-params.js";
 import { scratchTxOn } from "../core/scratch.js";
 import { bringTo, refusedGrant } from "./apply.js";
 import type { PolicyDocument } from "./file.js";
-import { authorityEvents, Hypothesis } from "./hypothesis.js";
+import { decreeEvents, Hypothesis } from "./hypothesis.js";
 import { Tally, type WhatIfReport } from "./what-if-report.js";
 
 export interface WhatIfOptions {
@@ -36,7 +36,7 @@ export interface WhatIfOptions {
 /** What is read of a log. */
 export type RecordedLog = Pick<LogImage, "documents" | "eventCount" | "blob">;
 
-const readTypes: ReadonlySet<string> = new Set([...authorityEvents, ...requestEvents]);
+const readTypes: ReadonlySet<string> = new Set([...decreeEvents, ...requestEvents]);
 
 /**
  * Whether a policy could be applied to the log as it stands: a candidate with a grant that nothing covers is a
@@ -65,7 +65,7 @@ export async function whatIf(
   let before: AuditEvent | undefined;
   for await (const page of eventsOfTypes(image, readTypes, options)) {
     for (const event of page) {
-      if (authorityEvents.has(event.event)) hypothesis.take(event);
+      if (decreeEvents.has(event.event)) hypothesis.take(event);
       else {
         const request = recordedRequest(event, before);
         if (request === undefined) {

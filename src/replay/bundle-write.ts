@@ -1,5 +1,7 @@
 import { nodeTreeHasher } from "../core/tree-hasher.js";
 import type { CheckpointRow, LogImage } from "../core/log-image.js";
+import { eventsOf } from "../core/log-reader.js";
+import { authorityEvents } from "../model/change.js";
 import type { AuditEvent } from "../model/event.js";
 import { printBase64 } from "../model/proof/base64.js";
 import { parseCheckpointText } from "../model/proof/checkpoint.js";
@@ -9,7 +11,7 @@ import { parseNote } from "../model/proof/note.js";
 import { entryBytes } from "../model/proof/entry.js";
 import { imageNodes } from "../audit/image-nodes.js";
 import { type BundleBlob, type BundleEvent, bundleFormat, type BundleLine } from "./bundle-format.js";
-import { eventsOf, type RecordedRun } from "./log-source.js";
+import type { RecordedRun } from "./log-source.js";
 
 export interface BundleRequest {
   readonly run: RecordedRun;
@@ -21,16 +23,6 @@ export interface BundleRequest {
   readonly complete: boolean;
   readonly onProgress?: ((done: number, of: number) => void) | undefined;
 }
-
-/** Events that change what is decided, whoever they are about. */
-const authorityEvents: ReadonlySet<string> = new Set([
-  "capability_created",
-  "capability_revoked",
-  "binding_created",
-  "binding_revoked",
-  "agent_suspended",
-  "agent_unsuspended",
-]);
 
 /**
  * The lines of a bundle. Every event that goes in was verified against the checkpoint: a log that was tampered with
@@ -87,7 +79,7 @@ function remembering(read: NodeReader): NodeReader {
 
 /** Whether another request's decision, or the end of an authority, may have a part in this run's decisions. */
 function mattersTo(event: AuditEvent): boolean {
-  if (authorityEvents.has(event.event)) return true;
+  if (authorityEvents.includes(event.event)) return true;
   const charged = event["charged"];
   return Array.isArray(charged) && charged.length > 0;
 }

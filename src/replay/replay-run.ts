@@ -1,8 +1,9 @@
 import type { HandleFactory } from "../core/ports.js";
 import type { LogImage } from "../core/log-image.js";
+import { eventsOf } from "../core/log-reader.js";
 import { NotFoundError } from "../model/errors.js";
 import type { AuditEvent } from "../model/event.js";
-import { eventsOf, type RecordedRun } from "./log-source.js";
+import type { RecordedRun } from "./log-source.js";
 import { isDiverged, replayLog, type StepReplay } from "./replay-log.js";
 import type { ReplayParts } from "./replay-step.js";
 

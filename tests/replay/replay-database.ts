@@ -2,7 +2,7 @@ import { existsSync } from "node:fs";
 import { createReplayHandles } from "../../src/actions/handles/index.js";
 import { allBuiltinActions } from "../../src/actions/index.js";
 import { type Action, ActionRegistry } from "../../src/index.js";
-import { eventsOf } from "../../src/replay/log-source.js";
+import { eventsOf } from "../../src/core/log-reader.js";
 import { isDiverged, replayLog, type ReplayOptions, type StepReplay } from "../../src/replay/replay-log.js";
 import { openImage } from "../../src/stores/sqlite/image.js";
 
