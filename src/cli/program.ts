@@ -6,6 +6,7 @@ import { addAuthorityCommands } from "./syntax-authority.js";
 import { addEvidenceCommands } from "./syntax-evidence.js";
 import { addGatewayWrapCommands } from "./syntax-gateway-wrap.js";
 import { addReplayCommands } from "./syntax-replay.js";
+import { addTokenCommands } from "./syntax-token.js";
 import { addWorkflowCommands } from "./syntax-workflow.js";
 import { packageVersion } from "./version.js";
 
@@ -52,5 +53,6 @@ export function buildProgram(
   program.commandsGroup("MCP:");
   const gateway = program.command("gateway").description("a guard between agents and their MCP servers");
   addGatewayWrapCommands(gateway, kit);
+  addTokenCommands(program, kit);
   return program;
 }

@@ -193,3 +193,32 @@ export class EvidenceError extends SynapseError {
     this.path = facts.path;
   }
 }
+
+/** Why a bearer token is not accepted. */
+export type TokenCode =
+  | "token_missing"
+  | "token_malformed"
+  | "token_unknown_issuer"
+  | "token_unknown_key"
+  | "token_bad_signature"
+  | "token_wrong_audience"
+  | "token_expired"
+  | "token_not_yet_valid"
+  | "token_without_agent"
+  | "token_keys_unavailable";
+
+/**
+ * A bearer token that does not say who asks. For the operator: whoever sent it is told `invalid_token`
+ * (RFC 6750) and no more. No message holds the token or a part of it.
+ */
+export class TokenError extends SynapseError {
+  declare readonly code: TokenCode;
+
+  constructor(
+    code: TokenCode,
+    message: string,
+    options: { hint?: string | undefined; cause?: unknown } = {},
+  ) {
+    super(code, message, options);
+  }
+}
