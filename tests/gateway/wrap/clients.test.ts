@@ -326,6 +326,24 @@ describe("changed since it was wrapped", () => {
   });
 });
 
+describe("what wrap did not write is not taken off", () => {
+  const words = ["gateway", "--wrapped", "stdio", "--agent", "a", "--server", "s", "--db", "/d", "--", "x"];
+  const swapped = (from: string, to: string) => words.map((word) => (word === from ? to : word));
+  test.each<[string, string[]]>([
+    ["a note that is none of ours", swapped("stdio", "stdio,more")],
+    ["a note in another order", swapped("stdio", "url,headers,type=http")],
+    ["an agent that is none", swapped("a", "a b")],
+    ["options in another order", swapped("--server", "--db")],
+    ["no `--`", swapped("--", "-")],
+    ["nothing in front of `gateway`", words.slice(1)],
+  ])("%s", (_, args) => {
+    const text = JSON.stringify({ mcpServers: { s: { command: "/bin/synapse", args } } });
+    const { servers, text: after } = unwrapConfig(text, "mcp.json");
+    expect(after).toBe(text);
+    expect(servers).toMatchObject([{ status: "not_wrapped" }]);
+  });
+});
+
 describe("comments that were written into it since", () => {
   test("between what is ours and what is not: they stay", () => {
     const text = wrap('{"mcpServers":{"a":{"command":"x","args":["y"]},"b":{"command":"z"}}}')

@@ -92,8 +92,8 @@ describe("refused, without showing what may be a secret", () => {
     ["numbered oddly", { SYNAPSE_MCP_HEADER_01: "A: secret" }, /SYNAPSE_MCP_HEADER_01 is not numbered/],
     [
       "twice",
-      { SYNAPSE_MCP_HEADER_1: "A: secret", SYNAPSE_MCP_HEADER_2: "a: secret" },
-      /sets `a` a second time/,
+      { SYNAPSE_MCP_HEADER_1: "a: secret", SYNAPSE_MCP_HEADER_2: "A: secret" },
+      /sets `A` a second time/,
     ],
     ["another host", { SYNAPSE_MCP_HEADER_1: "Host: secret" }, /sets `Host`, which is the gateway's to set/],
     ["another session", { SYNAPSE_MCP_HEADER_1: "MCP-Session-Id: secret" }, /which is the gateway's to set/],
