@@ -17,7 +17,7 @@ export type WrappedServer =
       readonly name: string;
       /** Absolute, http or https, without user and password. */
       readonly url: string;
-      /** Names as they are written, each once whatever its case. */
+      /** Names as they are written, each once whatever its case; `Accept` and `Content-Type` are left out. */
       readonly headers: readonly (readonly [name: string, value: string])[];
     };
 
@@ -73,7 +73,7 @@ function headersOf(env: { readonly [name: string]: string | undefined }): (reado
     .map((key) => key.slice(headerVariablePrefix.length))
     .sort((a, b) => Number(a) - Number(b));
   const seen = new Set<string>();
-  return numbers.map((number) => {
+  return numbers.flatMap((number) => {
     const variable = headerVariablePrefix + number;
     const text = env[variable] ?? "";
     if (!/^[1-9][0-9]{0,3}$/.test(number)) throw invalid(`${variable} is not numbered`);
@@ -89,16 +89,17 @@ function headersOf(env: { readonly [name: string]: string | undefined }): (reado
       throw invalid(`${variable} sets \`${name}\`, which is the gateway's to set`);
     if (seen.has(name.toLowerCase())) throw invalid(`${variable} sets \`${name}\` a second time`);
     seen.add(name.toLowerCase());
-    return Object.freeze([name, value] as const);
+    return negotiated.has(name.toLowerCase()) ? [] : [Object.freeze([name, value] as const)];
   });
 }
 
+/** Often found in configurations, and the same for every MCP client: the gateway sends its own. */
+const negotiated: ReadonlySet<string> = new Set(["accept", "content-type"]);
+
 /** Headers of the connection and of the protocol, which would change whom or what a request is for. */
 const framing: ReadonlySet<string> = new Set([
-  "accept",
   "connection",
   "content-length",
-  "content-type",
   "expect",
   "host",
   "keep-alive",

@@ -52,6 +52,15 @@ describe("an address in the environment", () => {
   });
 });
 
+test("what every client sends is not sent twice", () => {
+  const headers = {
+    SYNAPSE_MCP_HEADER_1: "Accept: application/json",
+    SYNAPSE_MCP_HEADER_2: "content-type: application/json",
+    SYNAPSE_MCP_HEADER_3: "X-Key: k",
+  };
+  expect(remote(headers)).toMatchObject({ headers: [["X-Key", "k"]] });
+});
+
 describe("refused, without showing what may be a secret", () => {
   test.each<[string, string[], { [name: string]: string }, RegExp]>([
     ["nothing at all", [], {}, /neither a command behind `--` nor SYNAPSE_MCP_URL/],
