@@ -239,6 +239,13 @@ describe("forged and misused", () => {
     await expectRefused(verify(undefined as unknown as string), "token_malformed");
   });
 
+  test("genuine, and larger than any token has to be", async () => {
+    const { key, claims, header, verify } = await setting();
+    const withNote = (note: string) => sign(key.privateKey, header, { ...claims, note });
+    expect(await verify(await withNote("x".repeat(5_000)))).toMatchObject({ agentId: "ada" });
+    await expectRefused(verify(await withNote("x".repeat(6_200))), "token_malformed");
+  });
+
   test("cut or changed anywhere: refused", async () => {
     const { key, verify } = await setting();
     const { token } = await issueToken(key, request);
