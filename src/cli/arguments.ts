@@ -81,6 +81,13 @@ export function verifierKeyText(text: string): VerifierKey {
   }
 }
 
+/** What a token is for. The URL is compared character by character, so it is taken as it is written. */
+export function audience(text: string): string {
+  const is = /^https?:\/\/[^\s#]+$/.test(text) && URL.canParse(text) && text.length <= 1_024;
+  if (is) return text;
+  throw new InvalidArgumentError("it must be the gateway's http or https URL, without a fragment");
+}
+
 /** A commitment as it stands in events. */
 export function commitment(text: string): string {
   if (/^[0-9a-f]{64}$/.test(text)) return text;

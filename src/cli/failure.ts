@@ -12,7 +12,13 @@ export interface Failure {
 }
 
 /** Failures of the machine and not of what was asked for. */
-const environmental = new Set(["audit_unavailable", "cannot_open", "output_failed", "unwritable_file"]);
+const environmental = new Set([
+  "audit_unavailable",
+  "cannot_open",
+  "file_changed",
+  "output_failed",
+  "unwritable_file",
+]);
 
 /**
  * Tells what a person did wrong (2) and what authority does not allow (3) from what went wrong on its own (1) and

@@ -5,7 +5,9 @@ import type { Output } from "./output.js";
 import { addAuthorityCommands } from "./syntax-authority.js";
 import { addEvidenceCommands } from "./syntax-evidence.js";
 import { addPolicyCommands } from "./syntax-policy.js";
+import { addGatewayWrapCommands } from "./syntax-gateway-wrap.js";
 import { addReplayCommands } from "./syntax-replay.js";
+import { addTokenCommands } from "./syntax-token.js";
 import { addWorkflowCommands } from "./syntax-workflow.js";
 import { packageVersion } from "./version.js";
 
@@ -50,5 +52,9 @@ export function buildProgram(
   addAuthorityCommands(program, kit);
   addEvidenceCommands(program, kit);
   addReplayCommands(program, kit);
+  program.commandsGroup("MCP:");
+  const gateway = program.command("gateway").description("a guard between agents and their MCP servers");
+  addGatewayWrapCommands(gateway, kit);
+  addTokenCommands(program, kit);
   return program;
 }

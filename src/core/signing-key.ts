@@ -31,7 +31,12 @@ export interface FileSigner extends Signer {
  * @throws StoreError `insecure_key` when others may read it, `invalid_key` when it is not such a key.
  */
 export function fileSigner(path: string, keyName: string): FileSigner {
-  return signerOf(readKey(path) ?? makeKey(path), keyName);
+  return signerOf(keyAt(path), keyName);
+}
+
+/** The key of such a file itself, for what is signed in another form than a note. Throws as `fileSigner`. */
+export function keyAt(path: string): KeyObject {
+  return readKey(path) ?? makeKey(path);
 }
 
 /** A key that lives as long as the process: for databases in memory. */

@@ -164,10 +164,10 @@ export class ExpressionError extends SynapseError {
   }
 }
 
-/** A file a person wrote (workflow, policy) is wrong; `line` and `column` are 1-based. */
+/** A file a person wrote (workflow, policy, a client's configuration) is wrong; `line` and `column` are 1-based. */
 export class DocumentError extends SynapseError {
   constructor(
-    code: "invalid_workflow" | "invalid_policy" | "invalid_cases",
+    code: "invalid_workflow" | "invalid_policy" | "invalid_cases" | "invalid_client_config",
     readonly file: string,
     readonly line: number,
     readonly column: number,
@@ -217,5 +217,34 @@ export class EvidenceError extends SynapseError {
     super(code, message, facts);
     this.seq = facts.seq;
     this.path = facts.path;
+  }
+}
+
+/** Why a bearer token is not accepted. */
+export type TokenCode =
+  | "token_missing"
+  | "token_malformed"
+  | "token_unknown_issuer"
+  | "token_unknown_key"
+  | "token_bad_signature"
+  | "token_wrong_audience"
+  | "token_expired"
+  | "token_not_yet_valid"
+  | "token_without_agent"
+  | "token_keys_unavailable";
+
+/**
+ * A bearer token that does not say who asks. For the operator: whoever sent it is told `invalid_token`
+ * (RFC 6750) and no more. No message holds the token or a part of it.
+ */
+export class TokenError extends SynapseError {
+  declare readonly code: TokenCode;
+
+  constructor(
+    code: TokenCode,
+    message: string,
+    options: { hint?: string | undefined; cause?: unknown } = {},
+  ) {
+    super(code, message, options);
   }
 }

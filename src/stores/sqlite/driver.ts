@@ -90,9 +90,8 @@ export class SqliteDriver implements StoreDriver {
   }
 
   keyFiles(): readonly string[] {
-    return this.location === ":memory:"
-      ? []
-      : [`${resolve(this.location)}.key`, `${resolve(this.location)}.key.next`];
+    if (this.location === ":memory:") return [];
+    return [".key", ".key.next", ".token-key"].map((suffix) => resolve(this.location) + suffix);
   }
 
   freeBytes(): number | undefined {
