@@ -1,6 +1,7 @@
 import type { Action } from "../core/action.js";
 import { fsActions } from "./fs.js";
 import { httpActions } from "./http.js";
+import { mcpActions } from "./mcp.js";
 import { memoryActions } from "./memory.js";
 import { processActions } from "./process.js";
 
@@ -10,6 +11,7 @@ export const builtinActions = Object.freeze({
   http: httpActions,
   process: processActions,
   memory: memoryActions,
+  mcp: mcpActions,
 });
 
 export const allBuiltinActions: readonly Action[] = Object.freeze(

@@ -2,6 +2,7 @@ import { createReadStream } from "node:fs";
 import { realpath, stat } from "node:fs/promises";
 import { resolve } from "node:path";
 import { DocumentError, SynapseError } from "../model/errors.js";
+import type { GatewayConfig } from "../gateway/config/config-file.js";
 import type { PolicyDocument } from "../policy/file.js";
 import type { WorkflowDefinition } from "../workflow/definition.js";
 import type { CommandContext } from "./context.js";
@@ -34,6 +35,13 @@ export async function readPolicy({ cwd }: CommandContext, file: string): Promise
     const what = message.slice(`${error.file}:${line}:${column}: `.length);
     throw new DocumentError(code as "invalid_policy", file, line, column, what, hint);
   }
+}
+
+/** @throws DocumentError `invalid_gateway_config`, SynapseError `unreadable_file`. */
+export async function readGatewayConfig({ cwd, env }: CommandContext, file: string): Promise<GatewayConfig> {
+  const { parseGatewayConfig } = await import("../gateway/config/config-file.js");
+  const path = resolve(cwd, file);
+  return parseGatewayConfig(await readText(path, file), path, env);
 }
 
 /** A checkpoint or a proof, as text. @throws SynapseError `unreadable_file`. */

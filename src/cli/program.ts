@@ -4,6 +4,7 @@ import type { CliIo } from "./io.js";
 import type { Output } from "./output.js";
 import { addAuthorityCommands } from "./syntax-authority.js";
 import { addEvidenceCommands } from "./syntax-evidence.js";
+import { addGatewayCommands } from "./syntax-gateway.js";
 import { addReplayCommands } from "./syntax-replay.js";
 import { addWorkflowCommands } from "./syntax-workflow.js";
 import { packageVersion } from "./version.js";
@@ -48,5 +49,6 @@ export function buildProgram(
   addAuthorityCommands(program, kit);
   addEvidenceCommands(program, kit);
   addReplayCommands(program, kit);
+  addGatewayCommands(program, kit);
   return program;
 }

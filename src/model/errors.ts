@@ -141,7 +141,7 @@ export class ExpressionError extends SynapseError {
 /** A file a person wrote (workflow, policy) is wrong; `line` and `column` are 1-based. */
 export class DocumentError extends SynapseError {
   constructor(
-    code: "invalid_workflow" | "invalid_policy",
+    code: "invalid_workflow" | "invalid_policy" | "invalid_gateway_config",
     readonly file: string,
     readonly line: number,
     readonly column: number,

@@ -29,6 +29,8 @@ export class ReplayGate implements SettlingGate {
   readonly #whole: boolean;
   readonly #waiting = new Map<number, () => void>();
   readonly #onHalt: (halt: Halt) => void;
+  /** What it is about is in the journal: there is no message to find. */
+  readonly traceId = "replay";
   #asked = 0;
   #next = 0;
   #inFlight = 0;
