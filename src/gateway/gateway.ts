@@ -2,7 +2,7 @@ import { ledgerOf } from "../core/audit.js";
 import type { GatewayConfig } from "./config/config-file.js";
 import type { Front } from "./front/front.js";
 import { PinLog } from "./pins/pin-log.js";
-import { Exchange } from "./session/exchange.js";
+import type { Exchange } from "./session/exchange.js";
 import type { SessionParts } from "./session/guarded-calls.js";
 import { Session } from "./session/session.js";
 

@@ -74,7 +74,7 @@ async function understand(
       return understandCall(parts, params, signal);
     case "prompts/get": {
       const { upstream, name, about } = named(parts, params);
-      const { name: _, arguments: args, ...more } = about;
+      const { arguments: args, ...more } = without(about, "name");
       const own = { name, arguments: isJsonObject(args) ? args : {}, ...moreOf(more) };
       const what = `the prompt ${shown(params["name"])}`;
       return { upstream, action: mcpActions.prompt, about, params: own, what, ...unknownTo(upstream, what) };
@@ -120,7 +120,7 @@ async function understandCall(
   signal: AbortSignal,
 ): Promise<Understood> {
   const { upstream, name, about } = named(parts, params);
-  const { name: _, arguments: given, ...more } = about;
+  const { arguments: given, ...more } = without(about, "name");
   const args = isJsonObject(given) ? given : {};
   const what = `the tool ${shown(params["name"])}`;
   const understood = {
@@ -196,6 +196,10 @@ function unknownTo(upstream: Upstream | undefined, what: string): { readonly ref
   return upstream === undefined
     ? { refused: `no server is known for ${what}; list what there is first` }
     : {};
+}
+
+function without(params: JsonObject, member: string): JsonObject {
+  return Object.fromEntries(Object.entries(params).filter(([name]) => name !== member));
 }
 
 function moreOf(more: JsonObject): { readonly more?: JsonObject } {
