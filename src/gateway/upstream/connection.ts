@@ -180,6 +180,10 @@ export class UpstreamConnection {
       message: (value) => {
         if (isCurrent()) this.#take(value);
       },
+      undelivered: (id, why) => {
+        if (isCurrent())
+          this.#pending.fail(id, new EffectFailedError("upstream_unavailable", `\`${this.name}\` did not answer: ${why}`));
+      },
       closed: (why) => {
         if (isCurrent()) this.#lost(why);
         else if (current === undefined) queueMicrotask(() => isCurrent() && this.#lost(why));

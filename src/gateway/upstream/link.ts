@@ -1,9 +1,12 @@
+import type { RequestId } from "../protocol/json-rpc.js";
 import type { JsonObject, JsonValue } from "../../model/json.js";
 
 /** What a link tells of. */
 export interface LinkEvents {
   /** A message, in the order in which the server sent it. */
   message(value: JsonValue): void;
+  /** A request could not be delivered, or its answer will not come; others are not concerned. */
+  undelivered(id: RequestId, why: string): void;
   /** Once: nothing comes any more. `why` is for the operator. */
   closed(why: string): void;
   /** A line for the operator: what the server wrote on standard error, what it sent that is no message. */
