@@ -13,7 +13,11 @@ import { Client } from "./client.js";
 
 export const modules = resolve(import.meta.dirname, "../../node_modules");
 export const hostile = resolve(import.meta.dirname, "hostile-server.mjs");
-export const vectors = resolve(import.meta.dirname, "../..", process.env["SYNAPSE_VECTORS"] ?? "../shared/vectors");
+export const vectors = resolve(
+  import.meta.dirname,
+  "../..",
+  process.env["SYNAPSE_VECTORS"] ?? "../shared/vectors",
+);
 
 /** A grant: a capability, and constraints when it has any. */
 export type Grant = string | { readonly capability: string; readonly constraints: JsonObject };
@@ -44,7 +48,11 @@ export async function openBench(
 ): Promise<Bench> {
   const folder = realpathSync(mkdtempSync(join(tmpdir(), "gateway-")));
   const exchange = new Exchange();
-  const pipeline = await createPipeline({ database: join(folder, "log/synapse.db"), mcp: exchange, workingFolder: folder });
+  const pipeline = await createPipeline({
+    database: join(folder, "log/synapse.db"),
+    mcp: exchange,
+    workingFolder: folder,
+  });
   const logged: string[] = [];
   const text = JSON.stringify(config).replaceAll("{FOLDER}", folder);
   const gateway = await Gateway.open({
@@ -93,7 +101,10 @@ export const servers = {
     command: process.execPath,
     args: [join(modules, "@modelcontextprotocol/server-filesystem/dist/index.js"), root],
   }),
-  everything: { command: process.execPath, args: [join(modules, "@modelcontextprotocol/server-everything/dist/index.js")] },
+  everything: {
+    command: process.execPath,
+    args: [join(modules, "@modelcontextprotocol/server-everything/dist/index.js")],
+  },
   memory: (file: string) => ({
     command: process.execPath,
     args: [join(modules, "@modelcontextprotocol/server-memory/dist/index.js")],

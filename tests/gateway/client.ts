@@ -89,7 +89,11 @@ export class Client {
 }
 
 /** A server that is talked to without a gateway, to compare with. */
-export function directClient(command: string, args: readonly string[], env: NodeJS.ProcessEnv): { client: Client; end(): void } {
+export function directClient(
+  command: string,
+  args: readonly string[],
+  env: NodeJS.ProcessEnv,
+): { client: Client; end(): void } {
   const child = spawn(command, [...args], { env, stdio: ["pipe", "pipe", "ignore"] });
   return { client: new Client(child.stdin, child.stdout), end: () => void child.kill() };
 }

@@ -16,9 +16,13 @@ describe("the everything server over streamable HTTP", () => {
   beforeAll(async () => {
     port = await freePort();
     server = await startEverything(port);
-    bench = await openBench({ mcpServers: { web: { type: "http", url: `http://127.0.0.1:${port}/mcp` } } }, ["mcp:*:web/**"]);
+    bench = await openBench({ mcpServers: { web: { type: "http", url: `http://127.0.0.1:${port}/mcp` } } }, [
+      "mcp:*:web/**",
+    ]);
     client = bench.connect();
-    client.answers = () => ({ result: { role: "assistant", content: { type: "text", text: "sampled" }, model: "m" } });
+    client.answers = () => ({
+      result: { role: "assistant", content: { type: "text", text: "sampled" }, model: "m" },
+    });
     await client.initialize({ sampling: {} });
   });
 
@@ -68,7 +72,11 @@ describe("a hostile server over HTTP", () => {
         const message = JSON.parse(body) as { id: number; method: string };
         if (message.method === "initialize") {
           response.writeHead(200, { "content-type": "application/json", "mcp-session-id": "s-1" });
-          const result = { protocolVersion: "2025-11-25", capabilities: { tools: {} }, serverInfo: { name: "h", version: "1" } };
+          const result = {
+            protocolVersion: "2025-11-25",
+            capabilities: { tools: {} },
+            serverInfo: { name: "h", version: "1" },
+          };
           return void response.end(JSON.stringify({ jsonrpc: "2.0", id: message.id, result }));
         }
         if (message.id === undefined) return void response.writeHead(202).end();
@@ -104,7 +112,10 @@ describe("a hostile server over HTTP", () => {
     const ok = await calling(({ id }, response) => {
       response.writeHead(200, { "content-type": "text/event-stream; charset=utf-8" });
       response.write(`: hello\r\nid: 1\r\nevent: message\r\ndata: {"jsonrpc":"2.0","id":${id},\r`);
-      setTimeout(() => response.end(`\ndata: "result":{"content":[{"type":"text","text":"streamed"}]}}\r\n\r\n`), 10);
+      setTimeout(
+        () => response.end(`\ndata: "result":{"content":[{"type":"text","text":"streamed"}]}}\r\n\r\n`),
+        10,
+      );
     });
     expect(textOf(ok)).toBe("streamed");
     const { headers } = seen.findLast(({ method }) => method === "POST") as IncomingMessage;
@@ -117,10 +128,16 @@ describe("a hostile server over HTTP", () => {
   });
 
   test.each<[string, typeof answer]>([
-    ["a redirect", (_, response) => void response.writeHead(307, { location: "http://127.0.0.1:9/steal" }).end()],
+    [
+      "a redirect",
+      (_, response) => void response.writeHead(307, { location: "http://127.0.0.1:9/steal" }).end(),
+    ],
     ["a page", (_, response) => void response.writeHead(200, { "content-type": "text/html" }).end("<html>")],
     ["an error", (_, response) => void response.writeHead(500).end("stack trace with a token")],
-    ["a stream that ends early", (_, response) => void response.writeHead(200, { "content-type": "text/event-stream" }).end(": bye\n\n")],
+    [
+      "a stream that ends early",
+      (_, response) => void response.writeHead(200, { "content-type": "text/event-stream" }).end(": bye\n\n"),
+    ],
     ["a cut connection", (_, response) => void response.destroy()],
     [
       "an endless event",

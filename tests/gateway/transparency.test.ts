@@ -1,5 +1,14 @@
 /** The answers that a client gets through the gateway are those that it gets from the server itself. */
-import { existsSync, mkdirSync, mkdtempSync, readFileSync, realpathSync, rmSync, utimesSync, writeFileSync } from "node:fs";
+import {
+  existsSync,
+  mkdirSync,
+  mkdtempSync,
+  readFileSync,
+  realpathSync,
+  rmSync,
+  utimesSync,
+  writeFileSync,
+} from "node:fs";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { afterAll, beforeAll, describe, expect, test } from "vitest";
@@ -16,7 +25,10 @@ interface Call {
 
 const file = join(vectors, "5-mcp/transparency-calls.json");
 const sets = existsSync(file)
-  ? (JSON.parse(readFileSync(file, "utf8")) as Record<"everything" | "filesystem" | "memory", { calls: Call[] }>)
+  ? (JSON.parse(readFileSync(file, "utf8")) as Record<
+      "everything" | "filesystem" | "memory",
+      { calls: Call[] }
+    >)
   : undefined;
 if (sets === undefined) console.warn(`skipped: ${file} is not there`);
 
@@ -67,18 +79,22 @@ describe.skipIf(sets === undefined).each(["everything", "filesystem", "memory"] 
     expect(withoutListChanged(passed?.["result"])).toEqual(withoutListChanged(own?.["result"]));
   });
 
-  test.each(["tools/list", "resources/list", "resources/templates/list", "prompts/list"])("%s", async (method) => {
-    const [own, passed] = [await direct.client.request(method, {}), await through.request(method, {})];
-    expect(passed["result"]).toEqual(own["result"]);
-    expect(passed["error"]).toEqual(own["error"]);
-  });
+  test.each(["tools/list", "resources/list", "resources/templates/list", "prompts/list"])(
+    "%s",
+    async (method) => {
+      const [own, passed] = [await direct.client.request(method, {}), await through.request(method, {})];
+      expect(passed["result"]).toEqual(own["result"]);
+      expect(passed["error"]).toEqual(own["error"]);
+    },
+  );
 
   // In order, the whole list against one and then against the other: later calls see what earlier ones did.
   test(`${calls.length} calls, in order`, async () => {
     const answers: Message[][] = [[], []];
     for (const [index, client] of [direct.client, through].entries()) {
       reset();
-      for (const call of calls) answers[index]?.push(await client.call(call.name, filled(call.arguments, root)));
+      for (const call of calls)
+        answers[index]?.push(await client.call(call.name, filled(call.arguments, root)));
     }
     for (const [index, call] of calls.entries()) {
       const [own, passed] = [answers[0]?.[index], answers[1]?.[index]];
@@ -128,7 +144,11 @@ test("progress, cancellation, and requests of the server find their way", async 
       : { result: { roots: [{ uri: "file:///srv", name: "srv" }] } };
   await client.initialize({ sampling: {}, roots: { listChanged: true } });
   const progressToken = "p-1";
-  const long = await client.call("trigger-long-running-operation", { duration: 0.4, steps: 2 }, { _meta: { progressToken } });
+  const long = await client.call(
+    "trigger-long-running-operation",
+    { duration: 0.4, steps: 2 },
+    { _meta: { progressToken } },
+  );
   expect((long["result"] as { content: unknown[] }).content).toHaveLength(1);
   const progress = client.received.filter(({ method }) => method === "notifications/progress");
   expect(progress.map(({ params }) => (params as JsonObject)["progressToken"])).toContain("p-1");
@@ -152,5 +172,9 @@ function masked(message: Message | undefined): unknown {
 }
 
 function withoutListChanged(result: JsonValue | undefined): unknown {
-  return JSON.parse(JSON.stringify(result).replace(/"listChanged":true,?/g, "").replaceAll(",}", "}")) as unknown;
+  return JSON.parse(
+    JSON.stringify(result)
+      .replace(/"listChanged":true,?/g, "")
+      .replaceAll(",}", "}"),
+  ) as unknown;
 }

@@ -27,6 +27,8 @@ export function unseenCharacters(text: string): readonly string[] {
 /** Why a definition is not to be trusted at sight; undefined when nothing is odd about it. */
 export function suspicionOf(name: string, definition: JsonValue): string | undefined {
   if (!plainName.test(name)) return "its name is not 1 to 128 of letters, digits and . _ - /";
+  // Nothing here trips over it, but it is an attack on whoever keeps tools in a plain object.
+  if (name in {}) return "its name is that of a member that every JavaScript object has";
   const found = new Set<string>();
   const visit = (value: JsonValue): void => {
     if (typeof value === "string") for (const each of unseenCharacters(value)) found.add(each);

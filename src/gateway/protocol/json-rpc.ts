@@ -67,7 +67,7 @@ function readResponse(value: JsonObject, id: RequestId | undefined): RpcMessage 
     return malformed(id, "a message is a request, or has a result or an error");
   if (id === undefined) return malformed(undefined, "a response has an `id`");
   if (!isJsonObject(hasResult ? value["result"] : value["error"]))
-    return malformed(undefined, "a result, or an error, is an object");
+    return malformed(id, "a result, or an error, is an object");
   return { kind: "response", message: value as RpcResponse };
 }
 

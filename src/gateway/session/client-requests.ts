@@ -39,8 +39,8 @@ export async function answerRequest(
   request: RpcRequest,
   signal: AbortSignal,
 ): Promise<JsonObject | undefined> {
-  if (listKinds[request.method] !== undefined) return answerList(parts, request, signal);
-  const understood = await understand(parts, request, signal);
+  if (Object.hasOwn(listKinds, request.method)) return answerList(parts, request, signal);
+  const understood = await understand(parts, request);
   const { upstream, action, about, params, implies, refused, unavailable, what } = understood;
   const server = upstream?.name ?? "unknown";
   const outcome = await parts.calls.perform({
@@ -63,15 +63,11 @@ export async function answerRequest(
   return answerOf(request, outcome, what, refused);
 }
 
-async function understand(
-  parts: RequestParts,
-  request: RpcRequest,
-  signal: AbortSignal,
-): Promise<Understood> {
+async function understand(parts: RequestParts, request: RpcRequest): Promise<Understood> {
   const params = paramsOf(request);
   switch (request.method) {
     case "tools/call":
-      return understandCall(parts, params, signal);
+      return understandCall(parts, params);
     case "prompts/get": {
       const { upstream, name, about } = named(parts, params);
       const { arguments: args, ...more } = without(about, "name");
@@ -114,11 +110,7 @@ async function understand(
   }
 }
 
-async function understandCall(
-  parts: RequestParts,
-  params: JsonObject,
-  signal: AbortSignal,
-): Promise<Understood> {
+async function understandCall(parts: RequestParts, params: JsonObject): Promise<Understood> {
   const { upstream, name, about } = named(parts, params);
   const { arguments: given, ...more } = without(about, "name");
   const args = isJsonObject(given) ? given : {};
@@ -135,7 +127,7 @@ async function understandCall(
     return { ...understood, refused: "its arguments are not an object" };
   let standing: ToolStanding | undefined;
   try {
-    standing = await upstream.tool(name, parts.pins, parts.agentId, signal);
+    standing = await upstream.tool(name, parts.pins, parts.agentId);
   } catch (error) {
     // What the tool is cannot be told now: the guard decides and records all the same, and nothing is sent.
     if (error instanceof EffectFailedError) return { ...understood, unavailable: error };

@@ -7,6 +7,15 @@ import { PendingRequests } from "../upstream/pending-requests.js";
 import type { UpstreamConnection } from "../upstream/connection.js";
 import { allPages, Catalogue, pageOf } from "./catalogue.js";
 
+/** How long all pages of a list may take, ms. */
+const listMs = 30_000;
+
+function deadline(ms: number, reason: Error): { readonly signal: AbortSignal; readonly disarm: () => void } {
+  const controller = new AbortController();
+  const timer = setTimeout(() => controller.abort(reason), ms);
+  return { signal: controller.signal, disarm: () => clearTimeout(timer) };
+}
+
 /** One server as one session knows it. */
 export class Upstream {
   readonly server: GatewayServer;
@@ -40,14 +49,12 @@ export class Upstream {
   }
 
   /** How a tool stands with the definition that the server gives it now; undefined: it does not list it. */
-  async tool(
-    name: string,
-    pins: PinLog,
-    agentId: string,
-    signal: AbortSignal,
-  ): Promise<ToolStanding | undefined> {
+  async tool(name: string, pins: PinLog, agentId: string): Promise<ToolStanding | undefined> {
     await this.connection.ready();
     return this.catalogue.tool(name, async () => {
+      // Several calls may wait for it, so none of them cancels it.
+      const late = new EffectFailedError("upstream_unavailable", `\`${this.name}\` does not list its tools`);
+      const { signal, disarm } = deadline(listMs, late);
       const tools = await allPages(async (params) => {
         const response = await this.connection.request(
           { jsonrpc: "2.0", method: "tools/list", params },
@@ -55,7 +62,7 @@ export class Upstream {
         );
         // A server without tools says so by an error, and lists none.
         return pageOf(response["result"], "tools");
-      });
+      }).finally(disarm);
       return pins.admit(this.name, agentId, tools);
     });
   }

@@ -182,7 +182,10 @@ export class UpstreamConnection {
       },
       undelivered: (id, why) => {
         if (isCurrent())
-          this.#pending.fail(id, new EffectFailedError("upstream_unavailable", `\`${this.name}\` did not answer: ${why}`));
+          this.#pending.fail(
+            id,
+            new EffectFailedError("upstream_unavailable", `\`${this.name}\` did not answer: ${why}`),
+          );
       },
       closed: (why) => {
         if (isCurrent()) this.#lost(why);

@@ -42,7 +42,8 @@ export async function* readEventStream(
         restLength = 0;
       }
       if (line === "") {
-        if (data.length > 0) yield { type: type === "" ? "message" : type, data: data.join("\n"), lastId, retryMs };
+        if (data.length > 0)
+          yield { type: type === "" ? "message" : type, data: data.join("\n"), lastId, retryMs };
         // An event without data still says from where to go on.
         else if (lastId !== undefined) yield { type: "position", data: "", lastId, retryMs };
         data = [];

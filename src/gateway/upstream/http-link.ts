@@ -74,7 +74,12 @@ class HttpLink implements Link {
     if (this.#session !== undefined) {
       // The server may keep it for ever otherwise; whether it hears of it changes nothing here.
       const signal = AbortSignal.timeout(1_000);
-      fetch(this.#server.url, { method: "DELETE", headers: this.#headers(), redirect: "manual", signal }).then(
+      fetch(this.#server.url, {
+        method: "DELETE",
+        headers: this.#headers(),
+        redirect: "manual",
+        signal,
+      }).then(
         (response) => response.body?.cancel(),
         () => this.#events.log("it could not be told that the session is over"),
       );
@@ -116,14 +121,16 @@ class HttpLink implements Link {
 
   async #refusalOf(response: Response): Promise<string | undefined> {
     if (response.ok) return undefined;
-    const isGone = this.#session !== undefined && (response.status === 404 || (await refusesSession(response)));
+    const isGone =
+      this.#session !== undefined && (response.status === 404 || (await refusesSession(response)));
     if (!response.bodyUsed) await response.body?.cancel();
     // The server gave the session up: it has to be begun anew, and what was under way is not sent again.
     if (isGone) {
       this.#session = undefined;
       this.#end("it ended the session");
     }
-    if (response.status >= 300 && response.status < 400) return "it answered with a redirect, which is not followed";
+    if (response.status >= 300 && response.status < 400)
+      return "it answered with a redirect, which is not followed";
     return `it answered with status ${response.status}`;
   }
 
