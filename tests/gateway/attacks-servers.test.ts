@@ -2,7 +2,8 @@
 import { join } from "node:path";
 import { afterEach, describe, expect, test } from "vitest";
 import { ActionRegistry } from "../../src/core/action.js";
-import { allBuiltinActions } from "../../src/actions/index.js";
+import { SecureExecutionContext } from "../../src/core/execution.js";
+import { allBuiltinActions, builtinActions } from "../../src/actions/index.js";
 import { createReplayHandles } from "../../src/actions/handles/index.js";
 import type { JsonObject } from "../../src/model/json.js";
 import { openImage } from "../../src/stores/sqlite/image.js";
@@ -285,3 +286,35 @@ function isAlive(pid: number): boolean {
     return false;
   }
 }
+
+describe("what is left of the catalogue", () => {
+  test("mcpatk-30 a step that no message of a client stands behind reaches no server", async () => {
+    const client = await open(["mcp:call:h/**"]);
+    await client.call("add", { a: 1, b: 2 });
+    const [first] = await bench.events("step_execution_requested");
+    const result = await bench.pipeline.executor.executeStep(
+      new SecureExecutionContext({
+        workflowId: "forged",
+        stepId: "1",
+        agentId: "assistant",
+        requiredCapability: "mcp:call:h/add",
+        auditReference: "x",
+        traceId: first?.["trace_id"] as string,
+        action: builtinActions.mcp.call,
+        actionParams: { server: "h", tool: "add", arguments: { a: 1, b: 2 } },
+      }),
+    );
+    expect(result).toMatchObject({ status: "failed", error: { code: "no_message" } });
+  });
+
+  test("mcpatk-39 a schema is never compiled, fetched or followed", async () => {
+    const client = await open(["mcp:call:h/**"], {}, { mcpServers: { h: servers.hostile("bomb") } });
+    expect(textOf(await client.call("bomb", { text: `${"a".repeat(60)}!`, tree: {} }))).toBe("called bomb");
+  });
+
+  test("mcpatk-69 what a server answers stands in the log as commitments alone", async () => {
+    const client = await open(["mcp:call:h/**"]);
+    expect(textOf(await client.call("echo", { text: "error: bad token sk-12345" }))).toContain("sk-12345");
+    expect(JSON.stringify(await bench.events())).not.toContain("sk-12345");
+  });
+});
