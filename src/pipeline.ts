@@ -14,7 +14,15 @@ import { SecureWorkflowExecutor } from "./core/execution.js";
 import { RuntimeGuard } from "./core/guard.js";
 import { signerBeside } from "./core/key-rotation.js";
 import { memorySpaceOf } from "./core/memory-space.js";
-import type { Clock, HandleFactory, IdSource, Logger, SecretProvider, Signer } from "./core/ports.js";
+import type {
+  Clock,
+  HandleFactory,
+  IdSource,
+  Logger,
+  McpUpstreams,
+  SecretProvider,
+  Signer,
+} from "./core/ports.js";
 import { recoverSteps } from "./core/recovery.js";
 import { CapabilityManager, PermissionEnforcer } from "./core/security.js";
 import { ephemeralSigner } from "./core/signing-key.js";
@@ -58,6 +66,8 @@ export interface PipelineOptions {
   readonly secrets?: SecretProvider | { readonly folder: string };
   /** Folders in which program names are looked up, instead of the usual system ones. */
   readonly programPath?: readonly string[];
+  /** Who passes requests of the `mcp` actions on: a gateway. Default nobody, and they fail with `no_upstream`. */
+  readonly mcp?: McpUpstreams;
   /** Files that no handle may reach, beside the store's own and applied policies. */
   readonly protectedFiles?: readonly string[];
 }
@@ -171,6 +181,7 @@ function powersOf(
     workingFolder,
     memory: memorySpaceOf(ledgerOf(audit)),
     http: { secrets: secretsOf(options.secrets) },
+    mcp: options.mcp,
     ...(options.programPath === undefined ? {} : { process: { path: options.programPath } }),
   };
   return { handles: createHandleFactory(handleOptions), release: () => protection.close() };

@@ -29,7 +29,7 @@ const table: { readonly [room: string]: { readonly rooms: string[]; readonly lib
     audit: { rooms: ["core", "model"], libraries: "any" },
     workflow: { rooms: ["core", "model", "policy (types only)"], libraries: "any" },
     replay: { rooms: ["audit", "core", "model", "workflow"], libraries: "any" },
-    gateway: { rooms: ["core", "model"], libraries: "any" },
+    gateway: { rooms: ["actions", "core", "model"], libraries: "any" },
     // Loads no Node module at all (tests/proof/portable.test.ts).
     verify: { rooms: ["model"], libraries: [] },
     "verify.ts": { rooms: ["model", "verify"], libraries: [] },

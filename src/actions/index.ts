@@ -1,6 +1,7 @@
 import type { Action } from "../core/action.js";
 import { fsActions } from "./fs.js";
 import { httpActions } from "./http.js";
+import { mcpActions } from "./mcp.js";
 import { memoryActions } from "./memory.js";
 import { processActions } from "./process.js";
 import { scriptActions } from "./script.js";
@@ -12,6 +13,7 @@ export const builtinActions = Object.freeze({
   process: processActions,
   memory: memoryActions,
   script: scriptActions,
+  mcp: mcpActions,
 });
 
 export const allBuiltinActions: readonly Action[] = Object.freeze(

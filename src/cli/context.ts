@@ -1,4 +1,5 @@
 import { resolve } from "node:path";
+import type { McpUpstreams } from "../core/ports.js";
 import { createPipeline, type Pipeline } from "../pipeline.js";
 import type { CliIo } from "./io.js";
 import type { Output } from "./output.js";
@@ -18,6 +19,7 @@ export interface CommandContext {
   readonly err: Output;
   readonly palette: Palette;
   readonly json: boolean;
+  readonly io: CliIo;
   readonly env: CliIo["env"];
   readonly cwd: string;
   /** As it was named, to be shown. */
@@ -47,6 +49,7 @@ export function commandContext(io: CliIo, out: Output, err: Output, options: Com
     err,
     palette: paletteFor(io.stdout, io.env),
     json: options.json === true,
+    io,
     env: io.env,
     cwd: io.cwd,
     databaseName,
@@ -70,6 +73,7 @@ export async function withPipeline<T>(
     readonly create: boolean;
     readonly database?: string;
     readonly protectedFiles?: readonly string[];
+    readonly mcp?: McpUpstreams;
   },
   body: (pipeline: Pipeline) => Promise<T>,
 ): Promise<T> {
@@ -78,6 +82,7 @@ export async function withPipeline<T>(
     create: options.create,
     workingFolder: context.cwd,
     protectedFiles: options.protectedFiles ?? [],
+    ...(options.mcp === undefined ? {} : { mcp: options.mcp }),
     // Another database than the command's own, such as a plan's in memory, has nothing to do with its anchor.
     ...(context.anchor === undefined || options.database !== undefined ? {} : { anchor: context.anchor }),
   });

@@ -3,6 +3,7 @@ import { realpath, stat } from "node:fs/promises";
 import { dirname, resolve } from "node:path";
 import { DocumentError, SynapseError } from "../model/errors.js";
 import type { CaseFile } from "../policy/case-file.js";
+import type { GatewayConfig } from "../gateway/config/config-file.js";
 import type { PolicyDocument } from "../policy/file.js";
 import type { WorkflowDefinition } from "../workflow/definition.js";
 import type { CommandContext } from "./context.js";
@@ -44,6 +45,13 @@ export async function readCases({ cwd }: CommandContext, file: string): Promise<
   const text = await readText(path, file);
   // `./…` is compared with the real paths that policies and steps have.
   return parseCases(text, file, dirname(await realpath(path)));
+}
+
+/** @throws DocumentError `invalid_gateway_config`, SynapseError `unreadable_file`. */
+export async function readGatewayConfig({ cwd, env }: CommandContext, file: string): Promise<GatewayConfig> {
+  const { parseGatewayConfig } = await import("../gateway/config/config-file.js");
+  const path = resolve(cwd, file);
+  return parseGatewayConfig(await readText(path, file), path, env);
 }
 
 /** A checkpoint or a proof, as text. @throws SynapseError `unreadable_file`. */

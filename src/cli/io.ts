@@ -1,4 +1,4 @@
-import type { Writable } from "node:stream";
+import type { Readable, Writable } from "node:stream";
 
 /** Where output goes: a file, a pipe, a terminal (`isTTY`). */
 export type OutputStream = Writable & { readonly isTTY?: boolean | undefined };
@@ -7,6 +7,8 @@ export type OutputStream = Writable & { readonly isTTY?: boolean | undefined };
 export interface CliIo {
   readonly stdout: OutputStream;
   readonly stderr: OutputStream;
+  /** For what talks to another program over its standard streams; looked at by that alone. */
+  readonly stdin?: Readable | undefined;
   readonly env: { readonly [name: string]: string | undefined };
   /** Absolute. Relative paths count from here, and it is the pipeline's working folder. */
   readonly cwd: string;

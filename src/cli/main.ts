@@ -16,6 +16,10 @@ if (process.argv.length === 3 && process.argv[2] === "--version") {
   process.exitCode = await runCli(process.argv.slice(2), {
     stdout: process.stdout,
     stderr: process.stderr,
+    // Opened when it is first looked at: a command that reads nothing does not wait for it.
+    get stdin() {
+      return process.stdin;
+    },
     env: process.env,
     cwd: process.cwd(),
     signal: interrupt.signal,

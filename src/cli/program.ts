@@ -4,8 +4,8 @@ import type { CliIo } from "./io.js";
 import type { Output } from "./output.js";
 import { addAuthorityCommands } from "./syntax-authority.js";
 import { addEvidenceCommands } from "./syntax-evidence.js";
+import { addGatewayCommands } from "./syntax-gateway.js";
 import { addPolicyCommands } from "./syntax-policy.js";
-import { addGatewayWrapCommands } from "./syntax-gateway-wrap.js";
 import { addReplayCommands } from "./syntax-replay.js";
 import { addTokenCommands } from "./syntax-token.js";
 import { addWorkflowCommands } from "./syntax-workflow.js";
@@ -53,8 +53,7 @@ export function buildProgram(
   addEvidenceCommands(program, kit);
   addReplayCommands(program, kit);
   program.commandsGroup("MCP:");
-  const gateway = program.command("gateway").description("a guard between agents and their MCP servers");
-  addGatewayWrapCommands(gateway, kit);
+  addGatewayCommands(program, kit);
   addTokenCommands(program, kit);
   return program;
 }

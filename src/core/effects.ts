@@ -6,7 +6,7 @@ import { commonBlocks } from "../model/constraint/blocks.js";
 import { avoidsExceptions } from "../model/constraint/index.js";
 import { holds } from "../model/decide.js";
 import { AuditUnavailableError, EffectDeniedError, SynapseError } from "../model/errors.js";
-import type { EventBody } from "../model/event.js";
+import { type EventBody, textMember } from "../model/event.js";
 import type { JsonObject, JsonValue } from "../model/json.js";
 import { commitTo, committedValue } from "./commitment.js";
 import type { Ledger } from "./ledger.js";
@@ -37,6 +37,7 @@ export interface EffectLimits {
 export class Effects implements EffectGate {
   readonly signal: AbortSignal;
   readonly agentId: string;
+  readonly traceId: string;
   readonly #step: RunningStep;
   readonly #ledger: Ledger;
   readonly #powers: readonly Power[];
@@ -59,6 +60,7 @@ export class Effects implements EffectGate {
   ) {
     this.signal = step.signal;
     this.agentId = step.agentId;
+    this.traceId = textMember(common, "trace_id");
     this.#step = step;
     this.#ledger = ledger;
     this.#powers = powers;

@@ -95,6 +95,34 @@ export interface MemoryHandle {
   set(key: string, value: JsonValue): Promise<{ readonly stored: true }>;
 }
 
+/** One request of the Model Context Protocol, without its envelope. */
+export interface McpRequest {
+  /** The server's name in the gateway's configuration. */
+  readonly server: string;
+  /** `tools/call`, …; or what a server asks of its client: `sampling/createMessage`, … */
+  readonly method: string;
+  readonly params: JsonObject;
+  /** Capabilities that these parameters stand for besides the method's own, e.g. `fs:read:/srv/a`. */
+  readonly implies?: readonly string[] | undefined;
+}
+
+/** What the other side answered. An `error` is an answer like any other: the request was made. */
+export type McpAnswer = { readonly result: JsonValue } | { readonly error: JsonValue };
+
+/** `mcp` powers (SEMANTICS H5): requests that a gateway passes on. */
+export interface McpHandle {
+  request(request: McpRequest): Promise<McpAnswer>;
+}
+
+/** Who passes requests on: a gateway, which knows the message that a step is about by the step's trace id. */
+export interface McpUpstreams {
+  /**
+   * Called behind a durable authorisation. Rejects when the signal is aborted.
+   * @throws EffectFailedError `upstream_unavailable`, …
+   */
+  request(traceId: string, request: McpRequest, signal: AbortSignal): Promise<McpAnswer>;
+}
+
 /**
  * The powers of one running step. Every method exists and every use is checked against what was
  * authorised for this step, recorded, and refused with `EffectDeniedError` when it falls outside.
@@ -104,6 +132,7 @@ export interface Handles {
   readonly http: HttpHandle;
   readonly process: ProcessHandle;
   readonly memory: MemoryHandle;
+  readonly mcp: McpHandle;
 }
 
 /** One use of a handle, as the handle asks for it before it touches anything outside. */
@@ -143,6 +172,8 @@ export interface EffectGate {
   /** Aborted at the deadline, on cancel, and when the authority ends. Bodies must stop when it does. */
   readonly signal: AbortSignal;
   readonly agentId: string;
+  /** Of the step's context: how a gateway finds the message that the step is about. */
+  readonly traceId: string;
   /**
    * @throws EffectDeniedError when refused (recorded as `effect_denied`).
    * Whatever `body` throws is recorded and thrown on: EffectDeniedError as `effect_denied`, the rest as failed.

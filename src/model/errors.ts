@@ -167,7 +167,12 @@ export class ExpressionError extends SynapseError {
 /** A file a person wrote (workflow, policy, a client's configuration) is wrong; `line` and `column` are 1-based. */
 export class DocumentError extends SynapseError {
   constructor(
-    code: "invalid_workflow" | "invalid_policy" | "invalid_cases" | "invalid_client_config",
+    code:
+      | "invalid_workflow"
+      | "invalid_policy"
+      | "invalid_cases"
+      | "invalid_client_config"
+      | "invalid_gateway_config",
     readonly file: string,
     readonly line: number,
     readonly column: number,

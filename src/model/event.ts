@@ -34,6 +34,10 @@ export const coreEvents = [
   "key_rotated",
   "step_outcome_unknown",
   "step_retry_accepted",
+  "mcp_listed",
+  "mcp_tool_pinned",
+  "mcp_tool_withheld",
+  "mcp_pin_accepted",
 ] as const;
 
 export type CoreEventType = (typeof coreEvents)[number];

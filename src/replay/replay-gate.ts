@@ -43,6 +43,8 @@ export interface ReplayGateOptions {
  */
 export class ReplayGate implements SettlingGate {
   readonly #journal: Journal;
+  /** What it is about is in the journal: there is no message to find. */
+  readonly traceId = "replay";
   readonly #options: ReplayGateOptions;
   /** Asked for, and not yet found in the journal. */
   #unmatched: Waiting[] = [];

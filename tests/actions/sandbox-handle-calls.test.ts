@@ -11,6 +11,7 @@ function handlesThat(answer: () => unknown): Handles {
     http: { request: method },
     process: { run: method },
     memory: { get: method, set: method },
+    mcp: { request: method },
   };
 }
 

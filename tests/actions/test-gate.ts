@@ -85,5 +85,5 @@ export function createTestGate(options: TestGateOptions): TestGate {
     }
   }
 
-  return { signal, agentId, effects, perform };
+  return { signal, agentId, traceId: "test", effects, perform };
 }

@@ -1,7 +1,14 @@
-import type { EffectGate, HandleFactory, MemorySpace, ProtectedFiles } from "../../core/ports.js";
+import type {
+  EffectGate,
+  HandleFactory,
+  McpUpstreams,
+  MemorySpace,
+  ProtectedFiles,
+} from "../../core/ports.js";
 import { EffectDeniedError } from "../../model/errors.js";
 import { createFsHandle } from "./fs.js";
 import { createHttpHandle, type HttpOptions } from "./http.js";
+import { createMcpHandle } from "./mcp.js";
 import { createMemoryHandle } from "./memory.js";
 import { createProcessHandle, type ProcessOptions } from "./process.js";
 
@@ -13,6 +20,8 @@ export interface HandleOptions {
   readonly memory: MemorySpace;
   readonly fs?: { readonly fileBytesMax?: number };
   readonly http?: HttpOptions;
+  /** Who passes requests of the `mcp` handle on; default nobody. */
+  readonly mcp?: McpUpstreams | undefined;
   readonly process?: Pick<ProcessOptions, "path" | "outputBytesMax">;
 }
 
@@ -25,6 +34,7 @@ export function createHandleFactory(options: HandleOptions): HandleFactory {
       http: createHttpHandle(gate, options.http),
       process: createProcessHandle(gate, { ...options.process, workingFolder, protectedFiles }),
       memory: createMemoryHandle(gate, memory),
+      mcp: createMcpHandle(gate, options.mcp),
     });
 }
 

@@ -105,6 +105,9 @@ const runEnd: Shape = {
   counts: object,
   report_commitment: commitment,
 };
+/** `hash`: SHA-256 of what of the tool's definition is pinned, in RFC 8785 form. */
+const digest = commitment;
+const mcpTool: Shape = { server: name, tool: text, hash: digest };
 const check: Shape = { agent_id: name, workflow_id: name, step_id: name, capability: text };
 
 /** Members that the guard's records have beyond those of a mere check (SEMANTICS E2). */
@@ -164,6 +167,25 @@ const shapes: Readonly<Record<CoreEventType, Shape>> = {
     decision: oneOf("retry", "accept_as_failed"),
   },
   blob_erased: { ref: commitment, by: name, why: text },
+  mcp_listed: {
+    run_id: name,
+    agent_id: name,
+    server: name,
+    list: oneOf("tools", "resources", "resource_templates", "prompts"),
+    shown: count,
+    hidden: count,
+    answer_commitment: commitment,
+  },
+  mcp_tool_pinned: { ...mcpTool, agent_id: name, definition_commitment: commitment },
+  mcp_tool_withheld: {
+    ...mcpTool,
+    agent_id: name,
+    definition_commitment: commitment,
+    reason: oneOf("changed", "suspicious_text", "near_equal_name"),
+    detail: text,
+    pinned: optional(digest),
+  },
+  mcp_pin_accepted: { ...mcpTool, by: name },
   key_rotated: { old_vkey: name, new_vkey: name, by: name },
 };
 

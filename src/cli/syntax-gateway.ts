@@ -1,0 +1,52 @@
+import { type Command, Option } from "commander";
+import { actor, agentId, notEmpty } from "./arguments.js";
+import type { CommandKit } from "./command.js";
+import { addGatewayWrapCommands } from "./syntax-gateway-wrap.js";
+
+/** The gateway between MCP clients and MCP servers, and what belongs to it. */
+export function addGatewayCommands(program: Command, kit: CommandKit): void {
+  program.commandsGroup("MCP:");
+  const gateway = program
+    .command("gateway")
+    .description("stand between an MCP client and its servers: every call is decided and recorded");
+  addServeCommand(gateway, kit);
+  addPinCommands(gateway, kit);
+  addGatewayWrapCommands(gateway, kit);
+}
+
+/**
+ * `gateway` alone. A command of its own, since commander looks for commands of a group among the words behind `--`, too:
+ * a server that is started with `wrap …` must not be taken for `gateway wrap`.
+ */
+function addServeCommand(gateway: Command, kit: CommandKit): void {
+  const serve = gateway
+    .command("serve", { isDefault: true, hidden: true })
+    .description("stand between an MCP client and its servers: every call is decided and recorded")
+    .option("--config <file>", "the servers: a file with `mcpServers`, as clients have it", notEmpty)
+    .requiredOption("--agent <id>", "as which agent the client acts", agentId)
+    .addOption(
+      new Option("--server <name>", "instead of a file: the name of the one server that follows behind `--`")
+        .argParser(notEmpty)
+        .conflicts("config"),
+    )
+    .addOption(new Option("--wrapped <note>", "for `gateway unwrap`; means nothing here").hideHelp())
+    .argument("[command...]", "behind `--`: how the one server is started");
+  kit.attach(serve, () => import("./commands/gateway.js"));
+}
+
+function addPinCommands(gateway: Command, kit: CommandKit): void {
+  const pins = gateway
+    .command("pins")
+    .description("list the tools that were seen, and those that wait to be accepted")
+    .option("--all", "those that are as they were pinned, too")
+    .option("--definitions", "show what waits in full");
+  kit.attach(pins, () => import("./commands/gateway-pins.js"));
+  kit.attach(
+    pins
+      .command("accept")
+      .description("accept what waits: from now on the tool may be listed and called as it is now")
+      .argument("<server>[/<tool>]", "a server's name, or one tool of it")
+      .requiredOption("--by <who>", "who does this, as it will stand in the log", actor),
+    () => import("./commands/gateway-pins-accept.js"),
+  );
+}

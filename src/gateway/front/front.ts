@@ -1,0 +1,27 @@
+import type { JsonObject, JsonValue } from "../../model/json.js";
+
+/** What a front hands to the session of its client. */
+export interface FrontEvents {
+  /** A message of the client, in the order in which they came. */
+  message(value: JsonValue): void;
+  /** Something that is no message. */
+  unreadable(why: string): void;
+  /** Once: the client is gone, or sent more than is taken. */
+  ended(why: string): void;
+  drained(): void;
+}
+
+/** One client's connection, whatever the transport. */
+export interface Front {
+  /** Names it in the log: a session's run is of the workflow `mcp:<name>`. */
+  readonly name: string;
+  /** Begins to hand over what the client sends. */
+  start(events: FrontEvents): void;
+  /** False: the client is slow; whoever makes messages waits for `drained`. */
+  send(message: JsonObject): boolean;
+  /** Stops and starts the flow of messages from the client. */
+  pause(): void;
+  resume(): void;
+  /** Nothing is handed over any more; what was sent is written out. */
+  close(): void;
+}

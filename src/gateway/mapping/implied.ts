@@ -1,0 +1,84 @@
+import { CapabilitySyntaxError, SynapseError } from "../../model/errors.js";
+import { isJsonObject, type JsonObject, type JsonValue } from "../../model/json.js";
+import { placesOf } from "./local-path.js";
+import { argumentsOf, type CapabilityTemplate, fillTemplate } from "./template.js";
+
+/** How the arguments of one server's tools are understood. */
+export interface Mapping {
+  readonly server: string;
+  /** By tool; a tool without templates implies nothing. */
+  readonly templates: ReadonlyMap<string, readonly CapabilityTemplate[]>;
+  /** Whether its paths are paths of this machine, and how it treats `..`; undefined: they are of another one. */
+  readonly paths: "lexical" | "refused" | undefined;
+}
+
+/** What a call implies, or why that cannot be told: then it is denied. */
+export type Implied =
+  | { readonly capabilities: readonly string[] }
+  /** One sentence that an agent may see: it tells of its own arguments alone. */
+  | { readonly refused: string };
+
+/**
+ * The capabilities that a call's arguments stand for.
+ *
+ * @param schema the tool's `inputSchema`: a server fills in defaults, so they count as if they had been written.
+ */
+export async function impliedBy(
+  mapping: Mapping,
+  tool: string,
+  args: JsonObject,
+  schema: JsonValue | undefined,
+): Promise<Implied> {
+  const templates = mapping.templates.get(tool) ?? [];
+  const capabilities = new Set<string>();
+  try {
+    for (const template of templates) {
+      const values = { ...valuesOf(template, args, schema), server: mapping.server };
+      const filled = template.domain === "fs" ? await resolved(template, values, mapping) : values;
+      for (const text of fillTemplate(template, filled)) capabilities.add(text);
+    }
+    return { capabilities: [...capabilities] };
+  } catch (error) {
+    if (error instanceof CapabilitySyntaxError)
+      return {
+        refused: `an argument cannot be named by a capability: found ${error.found}, expected ${error.expected}`,
+      };
+    if (error instanceof SynapseError) return { refused: error.message };
+    throw error;
+  }
+}
+
+function valuesOf(template: CapabilityTemplate, args: JsonObject, schema: JsonValue | undefined): JsonObject {
+  const values: { [name: string]: JsonValue } = {};
+  for (const name of argumentsOf(template)) {
+    const value = Object.hasOwn(args, name) ? args[name] : defaultOf(schema, name);
+    if (value !== undefined) values[name] = value;
+  }
+  return values;
+}
+
+function defaultOf(schema: JsonValue | undefined, name: string): JsonValue | undefined {
+  const properties = isJsonObject(schema) ? schema["properties"] : undefined;
+  const property = isJsonObject(properties) && Object.hasOwn(properties, name) ? properties[name] : undefined;
+  return isJsonObject(property) ? property["default"] : undefined;
+}
+
+async function resolved(
+  template: CapabilityTemplate,
+  values: JsonObject,
+  { paths }: Mapping,
+): Promise<JsonObject> {
+  const all: { [name: string]: JsonValue } = { ...values };
+  for (const name of argumentsOf(template)) {
+    const value = values[name];
+    const list: readonly (JsonValue | undefined)[] = Array.isArray(value) ? value : [value];
+    const places: string[] = [];
+    for (const path of list) {
+      if (typeof path !== "string")
+        throw new SynapseError("invalid_argument", `the argument \`${name}\` has to be a path`);
+      places.push(...(paths === undefined ? [path] : await placesOf(path, paths)));
+    }
+    all[name] = places;
+  }
+  return all;
+}

@@ -1,0 +1,101 @@
+import { EffectFailedError } from "../../model/errors.js";
+import { isJsonObject, type JsonObject, type JsonValue } from "../../model/json.js";
+import {
+  paramsOf,
+  rpcCode,
+  rpcError,
+  type RpcRequest,
+  type RpcResponse,
+  rpcResult,
+} from "../protocol/json-rpc.js";
+import { askedVersion, sharedVersion } from "../protocol/versions.js";
+import type { Upstream } from "./upstream.js";
+
+/** Lists that the gateway itself changes, when bindings do. */
+const listed = ["tools", "prompts", "resources"];
+
+/**
+ * Initializes all servers with what the client said, and answers it: with one server's own words, or with what
+ * several of them have together.
+ *
+ * @param log for the operator: which servers are not there.
+ * @returns the answer; an error when no server can be reached.
+ */
+export async function answerInitialize(
+  request: RpcRequest,
+  upstreams: readonly Upstream[],
+  gateway: { readonly name: string; readonly version: string },
+  log: (server: string, text: string) => void,
+): Promise<JsonObject> {
+  const params = paramsOf(request);
+  // A client of a later revision is answered with one that both sides speak: it goes on with that, or leaves.
+  const asked = { ...params, protocolVersion: askedVersion(params["protocolVersion"]) };
+  const answers = await Promise.all(
+    upstreams.map(async (upstream) => {
+      try {
+        return { upstream, response: await upstream.connection.initialize(asked) };
+      } catch (error) {
+        if (!(error instanceof EffectFailedError)) throw error;
+        log(upstream.name, error.hint === undefined ? error.message : `${error.message}; ${error.hint}`);
+        return { upstream, response: undefined };
+      }
+    }),
+  );
+  const [first] = answers;
+  if (answers.length === 1 && first?.response !== undefined) return ofOne(request, first.response);
+  const there = answers.filter(({ response }) => isJsonObject(response?.["result"]));
+  if (there.length === 0) {
+    const names = upstreams.map(({ name }) => name).join(", ");
+    return rpcError(request.id, rpcCode.unavailable, `no MCP server could be initialized (${names})`);
+  }
+  return rpcResult(
+    request.id,
+    ofSeveral(
+      there.map(({ upstream }) => upstream),
+      gateway,
+    ),
+  );
+}
+
+function ofOne(request: RpcRequest, response: RpcResponse): JsonObject {
+  const { result } = response;
+  if (!isJsonObject(result)) return { ...response, id: request.id };
+  const capabilities = isJsonObject(result["capabilities"]) ? result["capabilities"] : {};
+  return { ...response, id: request.id, result: { ...result, capabilities: announcing(capabilities) } };
+}
+
+function ofSeveral(
+  upstreams: readonly Upstream[],
+  gateway: { readonly name: string; readonly version: string },
+): JsonObject {
+  const capabilities: { [name: string]: JsonValue } = {};
+  const instructions: string[] = [];
+  const versions: string[] = [];
+  for (const { server, connection } of upstreams) {
+    const { protocolVersion, capabilities: own, instructions: text } = connection.initialized;
+    if (typeof protocolVersion === "string") versions.push(protocolVersion);
+    if (typeof text === "string" && text !== "") instructions.push(`# ${server.alias}\n\n${text}`);
+    for (const [name, value] of Object.entries(isJsonObject(own) ? own : {})) {
+      // Only what can be told apart by server is merged; experiments of one server are not those of another.
+      if (!merged.includes(name) || !isJsonObject(value)) continue;
+      const before = capabilities[name];
+      capabilities[name] = { ...(isJsonObject(before) ? before : {}), ...value };
+    }
+  }
+  return {
+    protocolVersion: sharedVersion(versions),
+    capabilities: announcing(capabilities),
+    serverInfo: gateway,
+    ...(instructions.length === 0 ? {} : { instructions: instructions.join("\n\n") }),
+  };
+}
+
+const merged = [...listed, "logging", "completions"];
+
+function announcing(capabilities: JsonObject): JsonObject {
+  return Object.fromEntries(
+    Object.entries(capabilities).map(([name, value]) =>
+      listed.includes(name) && isJsonObject(value) ? [name, { ...value, listChanged: true }] : [name, value],
+    ),
+  );
+}

@@ -1,0 +1,166 @@
+import type { Action } from "../../core/action.js";
+import { mcpActions } from "../../actions/mcp.js";
+import { isJsonObject, type JsonObject } from "../../model/json.js";
+import {
+  idKey,
+  paramsOf,
+  type RequestId,
+  rpcCode,
+  rpcError,
+  type RpcRequest,
+  type RpcResponse,
+  rpcResult,
+} from "../protocol/json-rpc.js";
+import { denialText, endedText } from "./denial-text.js";
+import type { CallOutcome, GuardedCalls } from "./guarded-calls.js";
+import type { Upstream } from "./upstream.js";
+
+/** How many requests of one server wait for the client at a time. */
+const inFlightMax = 16;
+
+interface Kind {
+  readonly action: Action;
+  /** What the client says that it has when it can answer. */
+  readonly capability: string;
+}
+
+const kinds: Readonly<Record<string, Kind>> = {
+  "sampling/createMessage": { action: mcpActions.sample, capability: "sampling" },
+  "elicitation/create": { action: mcpActions.elicit, capability: "elicitation" },
+  "roots/list": { action: mcpActions.roots, capability: "roots" },
+};
+
+/** What servers ask of one client: each is a step like a call, decided for the same agent. */
+export class ServerRequests {
+  readonly #calls: GuardedCalls;
+  readonly #capabilities: JsonObject;
+  readonly #toClient: (message: JsonObject) => void;
+  readonly #inFlight = new Map<string, AbortController>();
+
+  /** @param capabilities of the client, as it declared them. */
+  constructor(calls: GuardedCalls, capabilities: JsonObject, toClient: (message: JsonObject) => void) {
+    this.#calls = calls;
+    this.#capabilities = capabilities;
+    this.#toClient = toClient;
+  }
+
+  /** Answers a request of a server. */
+  async take(upstream: Upstream, request: RpcRequest): Promise<void> {
+    const answer = await this.#answer(upstream, request);
+    if (answer !== undefined) upstream.connection.notify(answer);
+  }
+
+  /** A server does not wait any more. */
+  cancel(upstream: Upstream, id: RequestId): void {
+    this.#inFlight.get(keyOf(upstream, id))?.abort(new Error("the server cancelled it"));
+  }
+
+  /** The session is over. */
+  close(): void {
+    for (const controller of this.#inFlight.values()) controller.abort(new Error("the session is over"));
+  }
+
+  async #answer(upstream: Upstream, request: RpcRequest): Promise<JsonObject | undefined> {
+    const { id, method } = request;
+    if (method === "ping") return rpcResult(id, {});
+    const kind = Object.hasOwn(kinds, method) ? kinds[method] : undefined;
+    // What was not negotiated does not exist: the client would not know what to do with it.
+    if (kind === undefined || this.#capabilities[kind.capability] === undefined)
+      return rpcError(id, rpcCode.methodNotFound, `the client has no \`${method.slice(0, 100)}\``);
+    const key = keyOf(upstream, id);
+    if (this.#inFlight.has(key)) return rpcError(id, rpcCode.invalidRequest, "this id is in use");
+    if (
+      [...this.#inFlight.keys()].filter((each) => each.startsWith(prefixOf(upstream))).length >= inFlightMax
+    )
+      return rpcError(id, rpcCode.unavailable, `more than ${inFlightMax} requests wait for the client`);
+    const controller = new AbortController();
+    this.#inFlight.set(key, controller);
+    try {
+      return await this.#perform(upstream, request, kind, controller.signal);
+    } finally {
+      this.#inFlight.delete(key);
+    }
+  }
+
+  async #perform(upstream: Upstream, request: RpcRequest, kind: Kind, signal: AbortSignal) {
+    const params = paramsOf(request);
+    const refused = request.method === "elicitation/create" ? refusalOfElicitation(params) : undefined;
+    const outcome = await this.#calls.perform({
+      action: kind.action,
+      server: upstream.name,
+      method: request.method,
+      about: params,
+      params: {
+        server: upstream.name,
+        method: request.method,
+        params,
+        ...(refused === undefined ? {} : { refused }),
+      },
+      signal,
+      send: (stepSignal) => this.#askClient(upstream, request, stepSignal),
+    });
+    return answerOf(request, outcome, refused);
+  }
+
+  #askClient(upstream: Upstream, request: RpcRequest, signal: AbortSignal): Promise<RpcResponse> {
+    signal.throwIfAborted();
+    const { id, message, answer } = upstream.asked.add(request);
+    const onAbort = (): void => {
+      upstream.asked.fail(id, signal.reason as Error);
+      this.#toClient({ jsonrpc: "2.0", method: "notifications/cancelled", params: { requestId: id } });
+    };
+    signal.addEventListener("abort", onAbort, { once: true });
+    this.#toClient(message);
+    return answer.finally(() => signal.removeEventListener("abort", onAbort));
+  }
+}
+
+function answerOf(
+  request: RpcRequest,
+  outcome: CallOutcome,
+  refused: string | undefined,
+): JsonObject | undefined {
+  const what = `\`${request.method}\``;
+  switch (outcome.kind) {
+    case "answered":
+      return { ...outcome.response, id: request.id };
+    case "cancelled":
+      return undefined;
+    case "denied":
+      // The server is told that the answer is no, and nothing of why.
+      return rpcError(request.id, rpcCode.denied, denialText(what, outcome.reason, outcome.id, refused));
+    case "ended":
+      return rpcError(request.id, rpcCode.unavailable, endedText(what, outcome.code, outcome.id));
+  }
+}
+
+/** What looks like a question for a secret: those are asked for on a page of whoever they are for (MCP, elicitation). */
+const secret =
+  /pass(word|phrase|code)|secret|api[-_ ]?key|(access|auth|bearer|api|refresh|session)[-_ ]?token|\btoken\b|credential|private[-_ ]?key|\bpin\b|\bcvv\b|\botp\b/i;
+
+function refusalOfElicitation(params: JsonObject): string | undefined {
+  if (params["mode"] === "url") {
+    const { url } = params;
+    const target = typeof url === "string" && URL.canParse(url) ? new URL(url) : undefined;
+    return target?.protocol === "https:" ? undefined : "a person is sent to https addresses only";
+  }
+  const schema = params["requestedSchema"];
+  const properties = isJsonObject(schema) ? schema["properties"] : undefined;
+  if (!isJsonObject(properties)) return undefined;
+  const asks = Object.entries(properties).some(
+    ([name, property]) => secret.test(name) || (isJsonObject(property) && secret.test(titleOf(property))),
+  );
+  return asks ? "a form must not ask a person for a secret" : undefined;
+}
+
+function titleOf(property: JsonObject): string {
+  return [property["title"], property["description"]].filter((text) => typeof text === "string").join(" ");
+}
+
+function prefixOf(upstream: Upstream): string {
+  return `${JSON.stringify(upstream.name)} `;
+}
+
+function keyOf(upstream: Upstream, id: RequestId): string {
+  return prefixOf(upstream) + idKey(id);
+}

@@ -1,0 +1,31 @@
+import type { RequestId } from "../protocol/json-rpc.js";
+import type { JsonObject, JsonValue } from "../../model/json.js";
+
+/** What a link tells of. */
+export interface LinkEvents {
+  /** A message, in the order in which the server sent it. */
+  message(value: JsonValue): void;
+  /** A request could not be delivered, or its answer will not come; others are not concerned. */
+  undelivered(id: RequestId, why: string): void;
+  /** Once: nothing comes any more. `why` is for the operator. */
+  closed(why: string): void;
+  /** A line for the operator: what the server wrote on standard error, what it sent that is no message. */
+  log(text: string): void;
+}
+
+/** One connection to one MCP server, whatever the transport: messages go in and come out. */
+export interface Link {
+  /** Sends a message; false: the server is slow, wait for `onDrain` before making more. */
+  send(message: JsonObject): boolean;
+  /** The revision that was agreed on, which some transports say with every message. */
+  agreed(protocolVersion: string): void;
+  /** Stops and starts the flow of messages from the server. */
+  pause(): void;
+  resume(): void;
+  onDrain(listener: () => void): void;
+  /** Ends it, and the server with it where it was started by us. `closed` is told when that is done. */
+  close(): void;
+}
+
+/** Begins a connection. Whatever fails is told by `closed`, never thrown. */
+export type OpenLink = (events: LinkEvents) => Link;

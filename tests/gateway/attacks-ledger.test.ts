@@ -1,0 +1,36 @@
+/** Every case of the catalogue has a test that is named after it, or a written reason why it has none. */
+import { existsSync, readdirSync, readFileSync } from "node:fs";
+import { join } from "node:path";
+import { expect, test } from "vitest";
+import { vectors } from "./bench.js";
+
+const withoutTest: Readonly<Record<string, string>> = {
+  "mcpatk-11":
+    "Not done: what a server says of itself in serverInfo is not pinned. Its command is the operator's own file, and the tools that it offers are pinned whoever offers them.",
+  "mcpatk-27": "Not applicable: the gateway is no OAuth client or proxy; it has no consent page.",
+  "mcpatk-28": "Not applicable to the stdio front: its client has no token. Servers get only the headers in their own entry.",
+  "mcpatk-31": "Not applicable to the stdio front: a session is a pair of streams and has no id that could be sent.",
+  "mcpatk-32": "Not applicable to the stdio front: nothing listens on an address.",
+  "mcpatk-33": "Not applicable: no OAuth metadata is read, and nothing is opened.",
+  "mcpatk-45": "Not applicable to the stdio front: there are no HTTP headers.",
+  "mcpatk-67":
+    "Passed on by decision: answers come through as they are, and clients check them against the schema that they were shown; a gateway that repaired them would not be transparent.",
+  "mcpatk-73":
+    "Not applicable yet: approvals cannot be given, and a binding that asks for one denies. Parameters are frozen before the decision, which is about these bytes.",
+};
+
+const file = join(vectors, "6-mcp-attacks/attacks.json");
+
+test.skipIf(!existsSync(file))("all cases", () => {
+  const { attacks } = JSON.parse(readFileSync(file, "utf8")) as { attacks: { id: string }[] };
+  const sources = readdirSync(import.meta.dirname)
+    .filter((name) => name.endsWith(".test.ts") && name !== "attacks-ledger.test.ts")
+    .map((name) => readFileSync(join(import.meta.dirname, name), "utf8"))
+    .join("\n");
+  // In the title of a test, not in a remark.
+  const titles = [...sources.matchAll(/["'`]([^"'`\n]*mcpatk-\d\d[^"'`\n]*)/g)].map(([, title]) => title ?? "").join(" ");
+  const missing = attacks.map(({ id }) => id).filter((id) => !titles.includes(id) && withoutTest[id] === undefined);
+  expect(missing).toEqual([]);
+  const both = Object.keys(withoutTest).filter((id) => titles.includes(id));
+  expect(both, "a case that has a test needs no reason").toEqual([]);
+});
