@@ -238,7 +238,7 @@ describe("limits", () => {
 
   test("the pipeline's own limits hold where no constraint is narrower", async () => {
     await world.close();
-    world = await openWorld({ limits: { outputBytesMax: 20, effectsMax: 1, deadlineMs: 30 } });
+    world = await openWorld({ limits: { outputBytesMax: 20, effectsMax: 1 } });
     await world.grant("agent", "memory:write:**", {
       constraints: { max_effects: 5, max_output_bytes: 1_000 },
     });
@@ -248,6 +248,9 @@ describe("limits", () => {
     ];
     expect(await step("memory:write:a", run)).toMatchObject({ error: { code: "output_too_large" } });
     expect(effects().filter((line) => line.startsWith("denied"))).toHaveLength(1);
+    await world.close();
+    world = await openWorld({ limits: { deadlineMs: 30 } });
+    await world.grant("agent", "memory:write:**");
     const idle: Run = (_params, _handles, { signal }) =>
       new Promise((resolve) => signal.addEventListener("abort", () => resolve(1)));
     expect(await step("memory:write:a", idle)).toMatchObject({ error: { code: "deadline_exceeded" } });
