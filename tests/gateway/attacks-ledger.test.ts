@@ -8,8 +8,10 @@ const withoutTest: Readonly<Record<string, string>> = {
   "mcpatk-11":
     "Not done: what a server says of itself in serverInfo is not pinned. Its command is the operator's own file, and the tools that it offers are pinned whoever offers them.",
   "mcpatk-27": "Not applicable: the gateway is no OAuth client or proxy; it has no consent page.",
-  "mcpatk-28": "Not applicable to the stdio front: its client has no token. Servers get only the headers in their own entry.",
-  "mcpatk-31": "Not applicable to the stdio front: a session is a pair of streams and has no id that could be sent.",
+  "mcpatk-28":
+    "Not applicable to the stdio front: its client has no token. Servers get only the headers in their own entry.",
+  "mcpatk-31":
+    "Not applicable to the stdio front: a session is a pair of streams and has no id that could be sent.",
   "mcpatk-32": "Not applicable to the stdio front: nothing listens on an address.",
   "mcpatk-33": "Not applicable: no OAuth metadata is read, and nothing is opened.",
   "mcpatk-45": "Not applicable to the stdio front: there are no HTTP headers.",
@@ -28,8 +30,12 @@ test.skipIf(!existsSync(file))("all cases", () => {
     .map((name) => readFileSync(join(import.meta.dirname, name), "utf8"))
     .join("\n");
   // In the title of a test, not in a remark.
-  const titles = [...sources.matchAll(/["'`]([^"'`\n]*mcpatk-\d\d[^"'`\n]*)/g)].map(([, title]) => title ?? "").join(" ");
-  const missing = attacks.map(({ id }) => id).filter((id) => !titles.includes(id) && withoutTest[id] === undefined);
+  const titles = [...sources.matchAll(/["'`]([^"'`\n]*mcpatk-\d\d[^"'`\n]*)/g)]
+    .map(([, title]) => title ?? "")
+    .join(" ");
+  const missing = attacks
+    .map(({ id }) => id)
+    .filter((id) => !titles.includes(id) && withoutTest[id] === undefined);
   expect(missing).toEqual([]);
   const both = Object.keys(withoutTest).filter((id) => titles.includes(id));
   expect(both, "a case that has a test needs no reason").toEqual([]);

@@ -81,7 +81,7 @@ export class Client {
       this.received.push(message);
       if (message.method !== undefined && message.id !== undefined) {
         const answer = this.answers(message);
-        if (answer !== undefined) this.send({ jsonrpc: "2.0", id: message.id as JsonValue, ...answer });
+        if (answer !== undefined) this.send({ jsonrpc: "2.0", id: message.id, ...answer });
       }
       this.#events.emit("message", message);
     }

@@ -16,7 +16,10 @@ beforeAll(async () => {
   writeFileSync(join(folder, "data/a.txt"), "alpha");
   const files = servers.filesystem(join(folder, "data"));
   writeFileSync(join(folder, "mcp.json"), JSON.stringify({ mcpServers: { files } }, null, "\t"));
-  writeFileSync(join(folder, "hostile.json"), JSON.stringify({ mcpServers: { h: servers.hostile("unseen") } }));
+  writeFileSync(
+    join(folder, "hostile.json"),
+    JSON.stringify({ mcpServers: { h: servers.hostile("unseen") } }),
+  );
   for (const capability of ["mcp:call:**", "fs:read:/**"]) {
     await run("issue", "--capability", capability, "--by", "operator");
     const narrowed = capability === "fs:read:/**" ? `fs:read:${folder}/data/**` : capability;
@@ -42,7 +45,10 @@ interface Started {
 }
 
 function start(...args: string[]): Started {
-  const child = spawn(process.execPath, [main, "gateway", ...args], { cwd: folder, stdio: ["pipe", "pipe", "pipe"] });
+  const child = spawn(process.execPath, [main, "gateway", ...args], {
+    cwd: folder,
+    stdio: ["pipe", "pipe", "pipe"],
+  });
   let stderr = "";
   child.stderr.on("data", (chunk: Buffer) => (stderr += chunk.toString("utf8")));
   const exit = new Promise<{ code: number | null; stderr: string }>((done) =>
@@ -62,7 +68,9 @@ test("a session is a run: listed, shown, replayed, bundled, verified", async () 
   const [listed = ""] = (await run("runs", "--json")).stdout.split("\n");
   const { run_id: runId, status } = JSON.parse(listed) as { run_id: string; status: string };
   expect(status).toBe("completed");
-  const shown = JSON.parse((await run("show", runId, "--json")).stdout) as { steps: { step_id: string; status: string }[] };
+  const shown = JSON.parse((await run("show", runId, "--json")).stdout) as {
+    steps: { step_id: string; status: string }[];
+  };
   expect(shown.steps.map(({ step_id, status }) => [step_id, status])).toEqual([
     ["1.mcp.call", "completed"],
     ["2.mcp.call", "denied"],
@@ -124,10 +132,30 @@ test.each<[string, string[], string, string]>([
   ["no such file", ["--agent", "a", "--config", "none.json"], "", "unreadable_file"],
   ["no JSON", ["--agent", "a", "--config", "bad.json"], "{", "invalid_gateway_config"],
   ["no server in it", ["--agent", "a", "--config", "bad.json"], "{}", "invalid_gateway_config"],
-  ["a variable that is not set", ["--agent", "a", "--config", "bad.json"], '{"mcpServers":{"x":{"command":"${NOT_SET}"}}}', "invalid_gateway_config"],
-  ["an unknown setting", ["--agent", "a", "--config", "bad.json"], '{"mcpServers":{"x":{"command":"x"}},"synapse":{"pas_env":[]}}', "invalid_gateway_config"],
-  ["settings of no server", ["--agent", "a", "--config", "bad.json"], '{"mcpServers":{"x":{"command":"x"}},"synapse":{"servers":{"y":{}}}}', "invalid_gateway_config"],
-  ["a mapping that is none", ["--agent", "a", "--config", "bad.json"], '{"mcpServers":{"x":{"command":"x"}},"synapse":{"servers":{"x":{"tools":{"t":{"requires":["fs:read:/a/{b}"]}}}}}}', "invalid_gateway_config"],
+  [
+    "a variable that is not set",
+    ["--agent", "a", "--config", "bad.json"],
+    '{"mcpServers":{"x":{"command":"${NOT_SET}"}}}',
+    "invalid_gateway_config",
+  ],
+  [
+    "an unknown setting",
+    ["--agent", "a", "--config", "bad.json"],
+    '{"mcpServers":{"x":{"command":"x"}},"synapse":{"pas_env":[]}}',
+    "invalid_gateway_config",
+  ],
+  [
+    "settings of no server",
+    ["--agent", "a", "--config", "bad.json"],
+    '{"mcpServers":{"x":{"command":"x"}},"synapse":{"servers":{"y":{}}}}',
+    "invalid_gateway_config",
+  ],
+  [
+    "a mapping that is none",
+    ["--agent", "a", "--config", "bad.json"],
+    '{"mcpServers":{"x":{"command":"x"}},"synapse":{"servers":{"x":{"tools":{"t":{"requires":["fs:read:/a/{b}"]}}}}}}',
+    "invalid_gateway_config",
+  ],
 ])("%s: an error, and nothing is started", async (_, args, text, code) => {
   writeFileSync(join(folder, "bad.json"), text);
   const { stdout, stderr, code: exit } = await run("gateway", ...args);

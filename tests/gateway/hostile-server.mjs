@@ -60,7 +60,10 @@ function tools() {
   ];
   if (modes.has("bomb")) {
     const node = { $ref: "#/$defs/node" };
-    const properties = { text: { type: "string", pattern: "^(a+)+$" }, tree: { $ref: "https://evil.example/schema.json" } };
+    const properties = {
+      text: { type: "string", pattern: "^(a+)+$" },
+      tree: { $ref: "https://evil.example/schema.json" },
+    };
     all.push({ name: "bomb", inputSchema: object(properties, { $defs: { node: { anyOf: [node, node] } } }) });
   }
   if (modes.has("unseen"))

@@ -62,7 +62,12 @@ describe("messages", () => {
   });
 
   test("whatever JSON it is, it is read as one kind of message and never throws", () => {
-    fc.assert(fc.property(fc.jsonValue(), (value) => void expect(readRpcMessage(value as JsonValue).kind).toBeTypeOf("string")));
+    fc.assert(
+      fc.property(
+        fc.jsonValue(),
+        (value) => void expect(readRpcMessage(value as JsonValue).kind).toBeTypeOf("string"),
+      ),
+    );
     expect(idKey(1)).not.toBe(idKey("1"));
   });
 
@@ -74,9 +79,12 @@ describe("messages", () => {
         fc.integer({ min: 1, max: 9 }),
         async (texts, end, size) => {
           const bytes = Buffer.from(texts.map((text) => `data: x${text}${end}${end}`).join(""));
-          const chunks = Array.from({ length: Math.ceil(bytes.length / size) }, (_, n) => bytes.subarray(n * size, (n + 1) * size));
+          const chunks = Array.from({ length: Math.ceil(bytes.length / size) }, (_, n) =>
+            bytes.subarray(n * size, (n + 1) * size),
+          );
           const read: string[] = [];
-          for await (const event of readEventStream(stream(chunks), 1_000)) if (event.type === "message") read.push(event.data);
+          for await (const event of readEventStream(stream(chunks), 1_000))
+            if (event.type === "message") read.push(event.data);
           expect(read).toEqual(texts.map((text) => `x${text}`));
         },
       ),
@@ -91,26 +99,43 @@ describe("names", () => {
   test("mcpatk-16 what a client calls means one tool of one server, and comes back as the same", () => {
     const name = fc.stringMatching(/^[a-z_-]{1,8}$/);
     fc.assert(
-      fc.property(fc.uniqueArray(name, { minLength: 2, maxLength: 4, selector: aliasOf }), name, (names, tool) => {
-        const list = names.map(server);
-        const naming = new Naming(list);
-        const shown = list.map((each) => naming.shown(each, tool));
-        expect(new Set(shown).size).toBe(shown.length);
-        for (const [index, each] of list.entries())
-          expect(naming.meant(shown[index] ?? "")).toEqual({ server: each, name: tool });
-      }),
+      fc.property(
+        fc.uniqueArray(name, { minLength: 2, maxLength: 4, selector: aliasOf }),
+        name,
+        (names, tool) => {
+          const list = names.map(server);
+          const naming = new Naming(list);
+          const shown = list.map((each) => naming.shown(each, tool));
+          expect(new Set(shown).size).toBe(shown.length);
+          for (const [index, each] of list.entries())
+            expect(naming.meant(shown[index] ?? "")).toEqual({ server: each, name: tool });
+        },
+      ),
     );
   });
 
   test("look-alikes have one skeleton, and other names another one", () => {
-    for (const twin of ["read-file", "READ_FILE", "readFile", "reаd_file", "read_fіle", "read file ", "ｒead_file"])
+    for (const twin of [
+      "read-file",
+      "READ_FILE",
+      "readFile",
+      "reаd_file",
+      "read_fіle",
+      "read file ",
+      "ｒead_file",
+    ])
       expect(skeletonOf(twin), twin).toBe(skeletonOf("read_file"));
     expect(skeletonOf("read_files")).not.toBe(skeletonOf("read_file"));
   });
 
   test("reference servers are known by their package as a word or in a path, and by nothing that contains its name", () => {
     const npm = "@modelcontextprotocol/server-filesystem";
-    for (const args of [["-y", npm, "/a"], [`${npm}@2026.8.31`], [`/x/node_modules/${npm}/dist/index.js`], [`C:\\x\\${npm.replace("/", "\\")}\\dist`]])
+    for (const args of [
+      ["-y", npm, "/a"],
+      [`${npm}@2026.8.31`],
+      [`/x/node_modules/${npm}/dist/index.js`],
+      [`C:\\x\\${npm.replace("/", "\\")}\\dist`],
+    ])
       expect(recognise("npx", args), args.join(" ")).toBe("filesystem");
     expect(recognise("uvx", ["mcp-server-git==1.0", "--repository", "."])).toBe("git");
     for (const args of [["evil-mcp-server-git"], [`${npm}-evil`], ["/home/mcp-server-git-notes/x.js"]])
@@ -122,7 +147,12 @@ describe("mappings", () => {
   test("whatever an argument holds, the capability names that and nothing wider (C7)", () => {
     fc.assert(
       fc.property(fc.string(), (value) => {
-        for (const text of ["crm:update:accounts/{id}", "fs:read:{id}", "memory:read:{id}", "os:process:{id}"]) {
+        for (const text of [
+          "crm:update:accounts/{id}",
+          "fs:read:{id}",
+          "memory:read:{id}",
+          "os:process:{id}",
+        ]) {
           let filled: readonly string[];
           try {
             filled = fillTemplate(parseTemplate(text), { id: value });
@@ -141,7 +171,10 @@ describe("mappings", () => {
     expect(fillTemplate(below, { path: "/a*" })).toEqual(["fs:list:/a\\*/**"]);
     expect(fillTemplate(below, { path: "/" })).toEqual(["fs:list:/**"]);
     expect(covers("fs:list:/a/**", fillTemplate(below, { path: "/a" })[0] ?? "")).toBe(true);
-    expect(fillTemplate(parseTemplate("fs:read:{paths}"), { paths: ["/a", "/b"] })).toEqual(["fs:read:/a", "fs:read:/b"]);
+    expect(fillTemplate(parseTemplate("fs:read:{paths}"), { paths: ["/a", "/b"] })).toEqual([
+      "fs:read:/a",
+      "fs:read:/b",
+    ]);
     expect(fillTemplate(parseTemplate("net:http:GET {url}"), { url: "https://a.example/b?c" })).toEqual([
       "net:http:GET a.example/b",
     ]);
@@ -149,14 +182,25 @@ describe("mappings", () => {
 
   test.each(["fs:read:/etc/{x}", "net:http:https://{host}/", "x:y:{a}{b}", "x:y:*", "x", "X:y", "x:y:a//b"])(
     "%s is no template",
-    (text) => expect(() => parseTemplate(text)).toThrow(expect.objectContaining({ code: "invalid_template" })),
+    (text) =>
+      expect(() => parseTemplate(text)).toThrow(expect.objectContaining({ code: "invalid_template" })),
   );
 
   test("arguments that a schema does not declare, where it says what there is", () => {
     const properties = { a: {} };
     expect(undeclaredArgument({ properties }, { a: 1, b: 2 })).toBe("b");
-    expect(undeclaredArgument({ properties, additionalProperties: false }, JSON.parse('{"__proto__":1}') as JsonObject)).toBe("__proto__");
-    for (const open of [{ additionalProperties: true }, { additionalProperties: {} }, { patternProperties: {} }, { anyOf: [] }])
+    expect(
+      undeclaredArgument(
+        { properties, additionalProperties: false },
+        JSON.parse('{"__proto__":1}') as JsonObject,
+      ),
+    ).toBe("__proto__");
+    for (const open of [
+      { additionalProperties: true },
+      { additionalProperties: {} },
+      { patternProperties: {} },
+      { anyOf: [] },
+    ])
       expect(undeclaredArgument({ properties, ...open }, { b: 2 })).toBeUndefined();
     expect(undeclaredArgument({ type: "object" }, { b: 2 })).toBeUndefined();
   });
@@ -164,7 +208,12 @@ describe("mappings", () => {
 
 describe("small things", () => {
   test("a pin is of what a model is told, in whatever order it is written", () => {
-    const tool = { name: "t", description: "d", inputSchema: { type: "object", properties: { a: {} } }, _meta: { x: 1 } };
+    const tool = {
+      name: "t",
+      description: "d",
+      inputSchema: { type: "object", properties: { a: {} } },
+      _meta: { x: 1 },
+    };
     const again = { inputSchema: { properties: { a: {} }, type: "object" }, description: "d", name: "t" };
     expect(hashOfTool(pinnedPart(tool))).toBe(hashOfTool(pinnedPart(again)));
     for (const other of [{ title: "T" }, { annotations: {} }, { outputSchema: {} }, { description: "d " }])
@@ -172,7 +221,12 @@ describe("small things", () => {
   });
 
   test("characters that are not seen are named, ordinary text is not", () => {
-    expect(unseenCharacters("a\u202eb\u{e0041}\u200b\u001b")).toEqual(["U+202E", "U+E0041", "U+200B", "U+001B"]);
+    expect(unseenCharacters("a\u202eb\u{e0041}\u200b\u001b")).toEqual([
+      "U+202E",
+      "U+E0041",
+      "U+200B",
+      "U+001B",
+    ]);
     expect(unseenCharacters("Größe: 5 €\n\t日本 ✓ ❤️")).toEqual([]);
   });
 
@@ -184,20 +238,31 @@ describe("small things", () => {
       }),
     );
     fc.assert(fc.property(fc.string(), (text) => void decodeCursor(text)));
-    for (const cursor of [1, null, "x", Buffer.from("[1]").toString("base64url"), Buffer.from('[["a"]]').toString("base64url")])
+    for (const cursor of [
+      1,
+      null,
+      "x",
+      Buffer.from("[1]").toString("base64url"),
+      Buffer.from('[["a"]]').toString("base64url"),
+    ])
       expect(decodeCursor(cursor)).toBeUndefined();
   });
 
   test("variables are filled in once, and what is not set is an error that tells nothing", () => {
     const env = { A: "${B}", B: "secret", EMPTY: "" };
     expect(expandVariables("x${A}y${C:-d}${EMPTY:-e}", env)).toBe("x${B}yde");
-    expect(() => expandVariables("${B}${NONE}", env)).toThrow(expect.objectContaining({ code: "unset_variable" }));
+    expect(() => expandVariables("${B}${NONE}", env)).toThrow(
+      expect.objectContaining({ code: "unset_variable" }),
+    );
     expect(() => expandVariables("${B}${NONE}", env)).not.toThrow(/secret/);
   });
 
   test("an upstream's environment is small, and its own values win", () => {
     const from = { PATH: "/bin", SECRET: "s", BASH_FUNC: "() { :; }", USER: "() { evil; }", LISTED: "l" };
-    expect(upstreamEnvironment(from, { PATH: "/own" }, ["LISTED", "BASH_FUNC"])).toEqual({ PATH: "/own", LISTED: "l" });
+    expect(upstreamEnvironment(from, { PATH: "/own" }, ["LISTED", "BASH_FUNC"])).toEqual({
+      PATH: "/own",
+      LISTED: "l",
+    });
   });
 });
 
@@ -210,25 +275,57 @@ describe("lists and calls agree", () => {
 
   test("what could be decided is never hidden, and what is shown by name could be (D1)", async () => {
     const names = ["a", "b", "ab", "*", "a/b"];
-    const pattern = fc.constantFrom("mcp:call:s/a", "mcp:call:s/*", "mcp:call:**", "mcp:call:s/a*", "mcp:read:s/**", "mcp:call:t/**");
+    const pattern = fc.constantFrom(
+      "mcp:call:s/a",
+      "mcp:call:s/*",
+      "mcp:call:**",
+      "mcp:call:s/a*",
+      "mcp:read:s/**",
+      "mcp:call:t/**",
+    );
     let n = 0;
     await fc.assert(
-      fc.asyncProperty(fc.array(fc.tuple(pattern, fc.boolean(), fc.boolean()), { maxLength: 4 }), async (grants) => {
-        const agentId = `agent-${++n}`;
-        for (const [text, revoked, spent] of grants) {
-          const constraints = spent ? { max_uses: 1, except: ["s/b"].filter(() => text.includes(":s/*")) } : {};
-          const contract = await pipeline.capabilityManager.issue({ capability: text, issuedTo: agentId, issuedBy: "t" });
-          const { id } = await pipeline.bindingManager.bind({ agentId, capability: text, contractId: contract.id, createdBy: "t", constraints });
-          if (revoked) await pipeline.bindingManager.unbind(id, { revokedBy: "t" });
-        }
-        const ledger = ledgerOf(pipeline.audit);
-        for (const name of names) {
-          const asked = parseCapability(capability("mcp", "call", "s", name));
-          const request = { agentId, workflowId: "w", stepId: "s", requirements: [asked], ceiling: [], params: {} };
-          const { allowed } = decide(request, ledger.state, ledger.now());
-          expect(couldBeAllowed(agentId, asked, ledger.state, ledger.now()), `${name} ${JSON.stringify(grants)}`).toBe(allowed);
-        }
-      }),
+      fc.asyncProperty(
+        fc.array(fc.tuple(pattern, fc.boolean(), fc.boolean()), { maxLength: 4 }),
+        async (grants) => {
+          const agentId = `agent-${++n}`;
+          for (const [text, revoked, spent] of grants) {
+            const constraints = spent
+              ? { max_uses: 1, except: ["s/b"].filter(() => text.includes(":s/*")) }
+              : {};
+            const contract = await pipeline.capabilityManager.issue({
+              capability: text,
+              issuedTo: agentId,
+              issuedBy: "t",
+            });
+            const { id } = await pipeline.bindingManager.bind({
+              agentId,
+              capability: text,
+              contractId: contract.id,
+              createdBy: "t",
+              constraints,
+            });
+            if (revoked) await pipeline.bindingManager.unbind(id, { revokedBy: "t" });
+          }
+          const ledger = ledgerOf(pipeline.audit);
+          for (const name of names) {
+            const asked = parseCapability(capability("mcp", "call", "s", name));
+            const request = {
+              agentId,
+              workflowId: "w",
+              stepId: "s",
+              requirements: [asked],
+              ceiling: [],
+              params: {},
+            };
+            const { allowed } = decide(request, ledger.state, ledger.now());
+            expect(
+              couldBeAllowed(agentId, asked, ledger.state, ledger.now()),
+              `${name} ${JSON.stringify(grants)}`,
+            ).toBe(allowed);
+          }
+        },
+      ),
       { numRuns: 60 },
     );
   });
