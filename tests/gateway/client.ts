@@ -1,7 +1,7 @@
 import { spawn } from "node:child_process";
 import { EventEmitter } from "node:events";
 import type { Readable, Writable } from "node:stream";
-import type { JsonObject, JsonValue } from "../../src/model/json.js";
+import type { JsonObject } from "../../src/model/json.js";
 
 export type Message = JsonObject & { readonly id?: string | number | null; readonly method?: string };
 

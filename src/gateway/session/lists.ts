@@ -1,6 +1,7 @@
 import { type AuditMechanism, ledgerOf } from "../../core/audit.js";
 import { commitTo } from "../../core/commitment.js";
 import { isJsonObject, type JsonObject, type JsonValue } from "../../model/json.js";
+import { sha256Hex } from "../../model/sha256.js";
 import type { PinLog } from "../pins/pin-log.js";
 import { paramsOf, rpcCode, type RpcRequest, rpcError, rpcResult } from "../protocol/json-rpc.js";
 import { pageOf } from "./catalogue.js";
@@ -10,6 +11,9 @@ import type { ResourceOwners } from "./resource-owners.js";
 import type { SessionRun } from "./session-run.js";
 import type { Upstream } from "./upstream.js";
 import type { Visibility } from "./visibility.js";
+
+/** How many different answers to lists a session remembers the commitments of. */
+const listedMax = 256;
 
 /** One of MCP's list methods. */
 export interface ListKind {
@@ -158,10 +162,16 @@ async function record(
 ): Promise<void> {
   // A lone surrogate has no canonical form; the record holds the replacement character there.
   const text = JSON.stringify(result).replace(/\\u(d[89a-f][0-9a-f]{2})/g, "\\ufffd");
-  const answer = commitTo(JSON.parse(text) as JsonValue);
+  const common = { event: "mcp_listed", run_id: run.runId, agent_id: agentId, server: name, list, ...counts };
+  const digest = sha256Hex(text);
+  const before = run.listed.get(digest);
+  const answer = before === undefined ? commitTo(JSON.parse(text) as JsonValue) : undefined;
   await ledgerOf(audit).submit(agentId, (tx) => {
-    tx.keep(answer);
-    const common = { run_id: run.runId, agent_id: agentId, server: name, list };
-    tx.emit({ event: "mcp_listed", ...common, ...counts, answer_commitment: answer.ref });
+    // Asked over and over, a list is kept once: a client must not fill the disk with what a server says.
+    if (answer !== undefined) tx.keep(answer);
+    tx.emit({ ...common, answer_commitment: answer?.ref ?? before ?? "" });
   });
+  if (answer === undefined) return;
+  if (run.listed.size >= listedMax) run.listed.clear();
+  run.listed.set(digest, answer.ref);
 }
