@@ -80,7 +80,7 @@ test("actions of one's own stand beside the built-in ones", async () => {
   const pipeline = await createPipeline({ database: ":memory:", actions: [own] });
   expect(pipeline.actions.get("crm.update")).toBe(own);
   expect(pipeline.actions.get("fs.read")).toBe(builtinActions.fs.read);
-  expect(pipeline.actions.names()).toHaveLength(9);
+  expect(pipeline.actions.names()).toHaveLength(16);
   await pipeline.close();
 });
 

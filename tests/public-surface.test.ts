@@ -69,6 +69,13 @@ test("the built-in actions are these, opaque and frozen", () => {
     "process.run process.run",
     "memory.get memory.get",
     "memory.set memory.set",
+    "mcp.call mcp.call",
+    "mcp.read mcp.read",
+    "mcp.prompt mcp.prompt",
+    "mcp.request mcp.request",
+    "mcp.sample mcp.sample",
+    "mcp.elicit mcp.elicit",
+    "mcp.roots mcp.roots",
   ]);
   for (const domain of Object.values(surface.builtinActions)) {
     expect(Object.isFrozen(domain)).toBe(true);

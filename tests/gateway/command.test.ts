@@ -124,6 +124,7 @@ test("pins: what waits is listed and accepted; mcpatk-70 nothing that a server w
   expect(textOf(await again.client.call("smuggler"))).toBe("called smuggler");
   again.client.close();
   await again.exit;
+  expect((await run("audit", "verify")).code).toBe(0);
 });
 
 test.each<[string, string[], string, string]>([
