@@ -78,6 +78,7 @@ test("a session is a run: listed, shown, replayed, bundled, verified", async () 
   const replay = await run("replay", runId);
   expect(replay.stdout).toContain("2 identical");
   expect(replay.code).toBe(0);
+  expect((await run("replay", runId, "--live")).stderr).toContain("error[not_a_workflow]");
   expect((await run("bundle", runId, "--output", "run.bundle")).code).toBe(0);
   expect((await run("replay", "--from-bundle", "run.bundle", "--unauthenticated")).code).toBe(0);
   expect((await run("audit", "verify")).code).toBe(0);
