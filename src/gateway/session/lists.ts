@@ -1,5 +1,6 @@
 import { type AuditMechanism, ledgerOf } from "../../core/audit.js";
 import { commitTo } from "../../core/commitment.js";
+import { EffectFailedError } from "../../model/errors.js";
 import { isJsonObject, type JsonObject, type JsonValue } from "../../model/json.js";
 import { sha256Hex } from "../../model/sha256.js";
 import type { PinLog } from "../pins/pin-log.js";
@@ -77,7 +78,13 @@ export async function answerList(
     asked.map(async (upstream) => {
       const at = places?.get(upstream.name);
       const message = { ...request, params: at === undefined ? params : { ...params, cursor: at } };
-      return { upstream, result: (await upstream.connection.request(message, signal))["result"] };
+      try {
+        return { upstream, result: (await upstream.connection.request(message, signal))["result"] };
+      } catch (error) {
+        // One server that is gone does not take the others' lists with it; when it is back, that is announced.
+        if (error instanceof EffectFailedError) return { upstream, result: undefined };
+        throw error;
+      }
     }),
   );
   const entries: JsonValue[] = [];
