@@ -21,6 +21,12 @@ export default tseslint.config(
     },
   },
   {
+    // Programs of their own, which other processes run as they are: they have no types.
+    files: ["examples/**/*.mjs", "tests/**/*.mjs"],
+    ...tseslint.configs.disableTypeChecked,
+    rules: { ...tseslint.configs.disableTypeChecked.rules, "no-console": "off" },
+  },
+  {
     files: ["tests/**/*.ts"],
     rules: { "no-console": "off" },
   },

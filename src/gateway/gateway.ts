@@ -1,6 +1,7 @@
 import { ledgerOf } from "../core/audit.js";
 import type { GatewayConfig } from "./config/config-file.js";
 import type { Front } from "./front/front.js";
+import { type OwnFiles, ownFilesOf } from "./mapping/own-files.js";
 import { PinLog } from "./pins/pin-log.js";
 import type { Exchange } from "./session/exchange.js";
 import type { SessionParts } from "./session/guarded-calls.js";
@@ -14,6 +15,8 @@ export interface GatewayOptions {
   readonly parts: SessionParts;
   readonly exchange: Exchange;
   readonly config: GatewayConfig;
+  /** Files beside those of the store that no argument of a call may name: where the configuration stands. */
+  readonly ownFiles?: readonly string[];
   readonly version: string;
   /** A line for the operator; `server` says what it is about. The text may hold anything: escape it. */
   readonly log: (server: string, text: string) => void;
@@ -23,6 +26,7 @@ export interface GatewayOptions {
 export class Gateway {
   readonly #options: GatewayOptions;
   readonly #pins: PinLog;
+  readonly #ownFiles: OwnFiles;
   readonly #sessions = new Set<Session>();
   readonly #refresh: NodeJS.Timeout;
 
@@ -30,6 +34,7 @@ export class Gateway {
     this.#options = options;
     this.#pins = pins;
     const ledger = ledgerOf(options.parts.audit);
+    this.#ownFiles = ownFilesOf(ledger.driver, options.ownFiles ?? []);
     this.#refresh = setInterval(() => {
       try {
         ledger.refresh();
@@ -51,7 +56,17 @@ export class Gateway {
   accept(front: Front, agentId: string): Session {
     const { parts, exchange, config, version, log } = this.#options;
     const gateway = { name: "synapse-gateway", version };
-    const session = new Session(front, { parts, config, agentId, pins: this.#pins, exchange, gateway, log });
+    const ownFiles = this.#ownFiles;
+    const session = new Session(front, {
+      ownFiles,
+      parts,
+      config,
+      agentId,
+      pins: this.#pins,
+      exchange,
+      gateway,
+      log,
+    });
     this.#sessions.add(session);
     void session.ended.then(() => this.#sessions.delete(session));
     return session;
@@ -62,5 +77,6 @@ export class Gateway {
     await Promise.all([...this.#sessions].map((session) => session.close(why)));
     clearInterval(this.#refresh);
     this.#pins.close();
+    this.#ownFiles.close();
   }
 }

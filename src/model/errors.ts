@@ -110,6 +110,7 @@ export class ResumeError extends SynapseError {
       | "outcome_unknown"
       | "not_undecided"
       | "record_erased"
+      | "not_a_workflow"
       | "other_folder",
     readonly runId: string,
     message: string,

@@ -71,7 +71,7 @@ export async function resumeWorkflow(options: ResumeOptions): Promise<RunSummary
   return executeRun({ pipeline, log, definition, inputs, seed, before: prepared.before, options });
 }
 
-/** @throws NotFoundError; ResumeError `record_erased` */
+/** @throws NotFoundError; ResumeError `record_erased`, `not_a_workflow` */
 export function recordedRun({ audit }: Pick<RunParts, "audit">, runId: string): RecordedRun {
   const ledger = ledgerOf(audit);
   const [started] = ledger.driver.readEvents({ runId, event: "run_started", limit: 1 });
@@ -81,6 +81,16 @@ export function recordedRun({ audit }: Pick<RunParts, "audit">, runId: string): 
   const seed = started["seed"];
   if (!isJsonObject(definition) || !isJsonObject(inputs)) {
     throw new ResumeError("record_erased", runId, "the recorded definition or inputs of the run were erased");
+  }
+  // Its steps were a client's messages, and nobody but that client could go on with them.
+  if ("mcp_session" in definition) {
+    const hint = "start `synapse gateway` again; `synapse replay` without --live shows what it did";
+    throw new ResumeError(
+      "not_a_workflow",
+      runId,
+      "the run is a session of an MCP client, not a workflow",
+      hint,
+    );
   }
   return {
     started,

@@ -1,5 +1,5 @@
 /** What hides in the arguments of a call; named after the cases of the catalogue of attacks. */
-import { mkdirSync, symlinkSync, writeFileSync } from "node:fs";
+import { linkSync, mkdirSync, symlinkSync, writeFileSync } from "node:fs";
 import { join } from "node:path";
 import { afterEach, describe, expect, test } from "vitest";
 import { ledgerOf } from "../../src/core/audit.js";
@@ -109,6 +109,31 @@ describe("paths", () => {
     expect(reasonOf(await call("write_file", { path: `${root}/folder/new`, content: "x" }))).toBe(
       "no_capability",
     );
+  });
+
+  test("the gateway's own files are reached by no argument, whatever is granted (H2)", async () => {
+    const client = await open({ mcpServers: { files: servers.filesystem("{FOLDER}") } }, [
+      "mcp:call:files/**",
+      ...["read", "write", "list", "delete"].map((action) => `fs:${action}:/**`),
+    ]);
+    const store = join(bench.folder, "log");
+    symlinkSync(join(store, "synapse.db"), join(bench.folder, "innocent"));
+    linkSync(join(store, "synapse.db"), join(bench.folder, "twin"));
+    mkdirSync(join(bench.folder, ".synapse"));
+    const own = [
+      `${store}/synapse.db`,
+      `${store}/synapse.db-wal`,
+      `${bench.folder}/innocent`,
+      `${bench.folder}/twin`,
+    ];
+    for (const path of [...own, `${bench.folder}/.synapse/x`]) {
+      expect(reasonOf(await client.call("read_text_file", { path })), path).toBe("invalid_context");
+      expect(reasonOf(await client.call("write_file", { path, content: "" })), path).toBe("invalid_context");
+    }
+    expect(reasonOf(await client.call("move_file", { source: store, destination: `${store}-2` }))).toBe(
+      "invalid_context",
+    );
+    expect(isToolError(await client.call("list_directory", { path: bench.folder }))).toBe(false);
   });
 
   test("a server that is not known to take `..` out as text gets none", async () => {

@@ -199,6 +199,15 @@ describe("authority while a session goes on", () => {
     }
   });
 
+  test("an agent that is suspended sees nothing and calls nothing (A7)", async () => {
+    const client = await open(["mcp:call:h/**"]);
+    const changed = client.next(({ method }) => method === "notifications/tools/list_changed");
+    await bench.pipeline.capabilityManager.suspend("assistant", { by: "operator" });
+    await changed;
+    expect((await client.request("tools/list", {}))["result"]).toMatchObject({ tools: [] });
+    expect(textOf(await client.call("add", { a: 1, b: 2 }))).toContain("(agent_suspended)");
+  });
+
   test("no policy is told to an agent, and its operator finds the whole of it", async () => {
     const client = await open([
       { capability: "mcp:call:h/echo", constraints: { when: "params.arguments.text == 'open sesame'" } },

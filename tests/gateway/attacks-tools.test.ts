@@ -159,7 +159,16 @@ describe("several servers", () => {
     expect(textOf(await client.call("b__add", { a: 1, b: 2 }))).toBe("3");
     await expectDenied(await client.call("add", { a: 1, b: 2 }), "invalid_context", "no such tool");
     const pids = await Promise.all([client.call("a__pid"), client.call("b__pid")]);
-    await expectDenied(pids[1] as Message, "no_capability");
+    await expectDenied(pids[1], "no_capability");
+  });
+
+  test("a server that is gone takes neither the others nor their lists with it", async () => {
+    const client = await openTwo({ a: servers.hostile(), b: servers.hostile() }, ["mcp:call:**"]);
+    for (let n = 0; n < 4; n++) await client.call("b__die");
+    const names = await shown(client);
+    expect(names).toContain("a__add");
+    expect(names.filter((name) => name.startsWith("b__"))).toEqual([]);
+    expect(textOf(await client.call("a__add", { a: 1, b: 2 }))).toBe("3");
   });
 
   test("mcpatk-14 names that are taken for each other are refused", async () => {

@@ -206,6 +206,7 @@ describe("ids", () => {
     expect(textOf(await client.call("add", { a: 1, b: 2 }))).toBe("3");
     expect(client.received.filter((message) => JSON.stringify(message).includes("spoofed"))).toEqual([]);
     expect(bench.logged.join("\n")).toContain("never made");
+    expect(bench.logged.join("\n")).toContain("answered one twice");
   });
 
   test("mcpatk-56 nobody cancels, or hears of, another's call", async () => {

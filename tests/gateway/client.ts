@@ -1,7 +1,7 @@
 import { spawn } from "node:child_process";
 import { EventEmitter } from "node:events";
 import type { Readable, Writable } from "node:stream";
-import type { JsonObject, JsonValue } from "../../src/model/json.js";
+import type { JsonObject } from "../../src/model/json.js";
 
 export type Message = JsonObject & { readonly id?: string | number | null; readonly method?: string };
 
@@ -81,7 +81,7 @@ export class Client {
       this.received.push(message);
       if (message.method !== undefined && message.id !== undefined) {
         const answer = this.answers(message);
-        if (answer !== undefined) this.send({ jsonrpc: "2.0", id: message.id as JsonValue, ...answer });
+        if (answer !== undefined) this.send({ jsonrpc: "2.0", id: message.id, ...answer });
       }
       this.#events.emit("message", message);
     }

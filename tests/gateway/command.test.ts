@@ -78,6 +78,7 @@ test("a session is a run: listed, shown, replayed, bundled, verified", async () 
   const replay = await run("replay", runId);
   expect(replay.stdout).toContain("2 identical");
   expect(replay.code).toBe(0);
+  expect((await run("replay", runId, "--live")).stderr).toContain("error[not_a_workflow]");
   expect((await run("bundle", runId, "--output", "run.bundle")).code).toBe(0);
   expect((await run("replay", "--from-bundle", "run.bundle", "--unauthenticated")).code).toBe(0);
   expect((await run("audit", "verify")).code).toBe(0);
@@ -124,6 +125,7 @@ test("pins: what waits is listed and accepted; mcpatk-70 nothing that a server w
   expect(textOf(await again.client.call("smuggler"))).toBe("called smuggler");
   again.client.close();
   await again.exit;
+  expect((await run("audit", "verify")).code).toBe(0);
 });
 
 test.each<[string, string[], string, string]>([

@@ -128,10 +128,7 @@ describe("a hostile server over HTTP", () => {
   });
 
   test.each<[string, typeof answer]>([
-    [
-      "a redirect",
-      (_, response) => void response.writeHead(307, { location: "http://127.0.0.1:9/steal" }).end(),
-    ],
+    ["a redirect", (_, response) => void response.writeHead(307, { location: `${url}/steal` }).end()],
     ["a page", (_, response) => void response.writeHead(200, { "content-type": "text/html" }).end("<html>")],
     ["an error", (_, response) => void response.writeHead(500).end("stack trace with a token")],
     [
@@ -152,6 +149,7 @@ describe("a hostile server over HTTP", () => {
     expect(isToolError(failed)).toBe(true);
     expect(textOf(failed)).toContain("(upstream_unavailable)");
     expect(textOf(failed)).not.toContain("token");
+    expect(seen.filter((request) => request.url?.endsWith("/steal"))).toEqual([]);
   });
 });
 

@@ -40,6 +40,11 @@ describe("the log of a pipeline that did everything", () => {
       // Upkeep, by the command line: tests/audit/erase and rotate-key; recovery: tests/crash.
       "blob_erased",
       "key_rotated",
+      // Tools of MCP servers: tests/gateway.
+      "mcp_listed",
+      "mcp_pin_accepted",
+      "mcp_tool_pinned",
+      "mcp_tool_withheld",
       "run_cancelled",
       "step_outcome_unknown",
       "step_retry_accepted",

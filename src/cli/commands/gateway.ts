@@ -1,3 +1,4 @@
+import { resolve } from "node:path";
 import { SynapseError } from "../../model/errors.js";
 import { type GatewayConfig, gatewayConfig } from "../../gateway/config/config-file.js";
 import { type GatewayServer, gatewayServer, type Transport } from "../../gateway/config/server.js";
@@ -26,18 +27,30 @@ export const execute: Execute<GatewayCommandOptions> = async (context, words, op
   if (stdin === undefined)
     throw new SynapseError("usage", "there is no standard input to read messages from");
   const exchange = new Exchange();
-  return withPipeline(context, { create: true, mcp: exchange }, async (pipeline) => {
-    const log = (server: string, text: string): void =>
-      context.err.line(`[${printable(server)}] ${printable(text)}`);
-    const gateway = await Gateway.open({ parts: pipeline, exchange, config, version: packageVersion(), log });
-    const session = gateway.accept(stdioFront(stdin, stdout, config.message), agent);
-    const onSignal = (): void => void session.close("the gateway was told to end");
-    context.signal.addEventListener("abort", onSignal, { once: true });
-    if (context.signal.aborted) onSignal();
-    await session.ended;
-    await gateway.close("the session is over");
-    return context.signal.aborted ? exitCode.interrupted : exitCode.done;
-  });
+  const ownFiles = options.config === undefined ? [] : [resolve(context.cwd, options.config)];
+  return withPipeline(
+    context,
+    { create: true, mcp: exchange, protectedFiles: ownFiles },
+    async (pipeline) => {
+      const log = (server: string, text: string): void =>
+        context.err.line(`[${printable(server)}] ${printable(text)}`);
+      const gateway = await Gateway.open({
+        parts: pipeline,
+        exchange,
+        config,
+        ownFiles,
+        version: packageVersion(),
+        log,
+      });
+      const session = gateway.accept(stdioFront(stdin, stdout, config.message), agent);
+      const onSignal = (): void => void session.close("the gateway was told to end");
+      context.signal.addEventListener("abort", onSignal, { once: true });
+      if (context.signal.aborted) onSignal();
+      await session.ended;
+      await gateway.close("the session is over");
+      return context.signal.aborted ? exitCode.interrupted : exitCode.done;
+    },
+  );
 };
 
 async function configOf(

@@ -1,5 +1,6 @@
 import { CapabilitySyntaxError, SynapseError } from "../../model/errors.js";
 import { isJsonObject, type JsonObject, type JsonValue } from "../../model/json.js";
+import type { OwnFiles } from "./own-files.js";
 import { placesOf } from "./local-path.js";
 import { argumentsOf, type CapabilityTemplate, fillTemplate } from "./template.js";
 
@@ -21,6 +22,7 @@ export type Implied =
 /**
  * The capabilities that a call's arguments stand for.
  *
+ * @param own files that are refused whatever is granted.
  * @param schema the tool's `inputSchema`: a server fills in defaults, so they count as if they had been written.
  */
 export async function impliedBy(
@@ -28,13 +30,14 @@ export async function impliedBy(
   tool: string,
   args: JsonObject,
   schema: JsonValue | undefined,
+  own: OwnFiles,
 ): Promise<Implied> {
   const templates = mapping.templates.get(tool) ?? [];
   const capabilities = new Set<string>();
   try {
     for (const template of templates) {
       const values = { ...valuesOf(template, args, schema), server: mapping.server };
-      const filled = template.domain === "fs" ? await resolved(template, values, mapping) : values;
+      const filled = template.domain === "fs" ? await resolved(template, values, mapping, own) : values;
       for (const text of fillTemplate(template, filled)) capabilities.add(text);
     }
     return { capabilities: [...capabilities] };
@@ -67,6 +70,7 @@ async function resolved(
   template: CapabilityTemplate,
   values: JsonObject,
   { paths }: Mapping,
+  own: OwnFiles,
 ): Promise<JsonObject> {
   const all: { [name: string]: JsonValue } = { ...values };
   for (const name of argumentsOf(template)) {
@@ -76,9 +80,26 @@ async function resolved(
     for (const path of list) {
       if (typeof path !== "string")
         throw new SynapseError("invalid_argument", `the argument \`${name}\` has to be a path`);
-      places.push(...(paths === undefined ? [path] : await placesOf(path, paths)));
+      places.push(
+        ...(paths === undefined ? [path] : await assertForeign(await placesOf(path, paths), template, own)),
+      );
     }
     all[name] = places;
   }
   return all;
+}
+
+/** @throws SynapseError `own_file` for what holds the gateway's own authority, however much an agent was granted. */
+async function assertForeign(
+  places: readonly string[],
+  { action, below }: CapabilityTemplate,
+  own: OwnFiles,
+): Promise<readonly string[]> {
+  for (const place of places) {
+    // A folder that goes away takes with it what is in it.
+    const takesAlong = below && action === "delete" && own.isAbove(place);
+    if (takesAlong || (await own.isOwn(place)))
+      throw new SynapseError("own_file", "the path is one that no agent may reach");
+  }
+  return places;
 }

@@ -28,8 +28,8 @@ const tables: Readonly<Record<ReferenceServer, Table>> = {
     directory_tree: listBelow,
     search_files: listBelow,
     get_file_info: ["fs:list:{path}"],
-    // What was readable at one place becomes readable at another.
-    move_file: ["fs:read:{source}", "fs:delete:{source}", "fs:write:{destination}"],
+    // What was readable at one place becomes readable at another, and a folder moves with all that is in it.
+    move_file: ["fs:read:{source}/**", "fs:delete:{source}/**", "fs:write:{destination}/**"],
   },
   fetch: { fetch: ["net:http:GET {url}"] },
   git: {

@@ -3,9 +3,11 @@ import { boundedText } from "../../model/bounded-text.js";
 import { EffectFailedError } from "../../model/errors.js";
 import { isJsonObject, type JsonObject } from "../../model/json.js";
 import { impliedBy } from "../mapping/implied.js";
+import type { OwnFiles } from "../mapping/own-files.js";
 import type { ToolStanding } from "../pins/pin-log.js";
 import { paramsOf, rpcCode, rpcError, type RpcRequest, rpcResult } from "../protocol/json-rpc.js";
 import { undeclaredArgument } from "./declared-arguments.js";
+import { isAskedByServers } from "./server-requests.js";
 import { denialText, endedText } from "./denial-text.js";
 import type { CallOutcome, GuardedCall, GuardedCalls } from "./guarded-calls.js";
 import { answerList, type ListParts, listKinds } from "./lists.js";
@@ -14,6 +16,7 @@ import type { Upstream } from "./upstream.js";
 /** What answers the requests of one client. */
 export interface RequestParts extends ListParts {
   readonly calls: GuardedCalls;
+  readonly ownFiles: OwnFiles;
 }
 
 /** A request as it is put to the guard: which server it means, and what it is to be refused for before all policy. */
@@ -98,6 +101,15 @@ async function understand(parts: RequestParts, request: RpcRequest): Promise<Und
       const upstream = parts.naming.isPrefixed ? undefined : parts.upstreams[0];
       const own = { method: request.method, params };
       const what = `the method ${shown(request.method)}`;
+      if (isAskedByServers(request.method))
+        return {
+          upstream,
+          action: mcpActions.request,
+          about: params,
+          params: own,
+          what,
+          refused: "it is a server's to send",
+        };
       return {
         upstream,
         action: mcpActions.request,
@@ -145,7 +157,7 @@ async function understandCall(parts: RequestParts, params: JsonObject): Promise<
   const undeclared = undeclaredArgument(schema, args);
   if (undeclared !== undefined)
     return { ...understood, refused: `it has no argument ${shown(undeclared)}; leave it out` };
-  const implied = await impliedBy(upstream.server.mapping, name, args, schema);
+  const implied = await impliedBy(upstream.server.mapping, name, args, schema, parts.ownFiles);
   return "refused" in implied
     ? { ...understood, ...implied }
     : { ...understood, implies: implied.capabilities };

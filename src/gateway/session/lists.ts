@@ -1,6 +1,8 @@
 import { type AuditMechanism, ledgerOf } from "../../core/audit.js";
 import { commitTo } from "../../core/commitment.js";
+import { EffectFailedError } from "../../model/errors.js";
 import { isJsonObject, type JsonObject, type JsonValue } from "../../model/json.js";
+import { sha256Hex } from "../../model/sha256.js";
 import type { PinLog } from "../pins/pin-log.js";
 import { paramsOf, rpcCode, type RpcRequest, rpcError, rpcResult } from "../protocol/json-rpc.js";
 import { pageOf } from "./catalogue.js";
@@ -10,6 +12,9 @@ import type { ResourceOwners } from "./resource-owners.js";
 import type { SessionRun } from "./session-run.js";
 import type { Upstream } from "./upstream.js";
 import type { Visibility } from "./visibility.js";
+
+/** How many different answers to lists a session remembers the commitments of. */
+const listedMax = 256;
 
 /** One of MCP's list methods. */
 export interface ListKind {
@@ -73,7 +78,13 @@ export async function answerList(
     asked.map(async (upstream) => {
       const at = places?.get(upstream.name);
       const message = { ...request, params: at === undefined ? params : { ...params, cursor: at } };
-      return { upstream, result: (await upstream.connection.request(message, signal))["result"] };
+      try {
+        return { upstream, result: (await upstream.connection.request(message, signal))["result"] };
+      } catch (error) {
+        // One server that is gone does not take the others' lists with it; when it is back, that is announced.
+        if (error instanceof EffectFailedError) return { upstream, result: undefined };
+        throw error;
+      }
     }),
   );
   const entries: JsonValue[] = [];
@@ -158,10 +169,16 @@ async function record(
 ): Promise<void> {
   // A lone surrogate has no canonical form; the record holds the replacement character there.
   const text = JSON.stringify(result).replace(/\\u(d[89a-f][0-9a-f]{2})/g, "\\ufffd");
-  const answer = commitTo(JSON.parse(text) as JsonValue);
+  const common = { event: "mcp_listed", run_id: run.runId, agent_id: agentId, server: name, list, ...counts };
+  const digest = sha256Hex(text);
+  const before = run.listed.get(digest);
+  const answer = before === undefined ? commitTo(JSON.parse(text) as JsonValue) : undefined;
   await ledgerOf(audit).submit(agentId, (tx) => {
-    tx.keep(answer);
-    const common = { run_id: run.runId, agent_id: agentId, server: name, list };
-    tx.emit({ event: "mcp_listed", ...common, ...counts, answer_commitment: answer.ref });
+    // Asked over and over, a list is kept once: a client must not fill the disk with what a server says.
+    if (answer !== undefined) tx.keep(answer);
+    tx.emit({ ...common, answer_commitment: answer?.ref ?? before ?? "" });
   });
+  if (answer === undefined) return;
+  if (run.listed.size >= listedMax) run.listed.clear();
+  run.listed.set(digest, answer.ref);
 }

@@ -30,6 +30,11 @@ const kinds: Readonly<Record<string, Kind>> = {
   "roots/list": { action: mcpActions.roots, capability: "roots" },
 };
 
+/** Authority for what a server may ask is none for sending a server the same. */
+export function isAskedByServers(method: string): boolean {
+  return Object.hasOwn(kinds, method);
+}
+
 /** What servers ask of one client: each is a step like a call, decided for the same agent. */
 export class ServerRequests {
   readonly #calls: GuardedCalls;

@@ -6,6 +6,8 @@ import type { JsonObject } from "../../model/json.js";
 export class SessionRun {
   readonly runId: string;
   readonly workflowId: string;
+  /** Commitments to answers to lists that were recorded in this run, by the digest of the answer. */
+  readonly listed = new Map<string, string>();
   readonly #audit: AuditMechanism;
   readonly #lane: string;
   readonly #counts: Record<string, number> = {};

@@ -2,6 +2,7 @@ import { AuditUnavailableError, EffectFailedError } from "../../model/errors.js"
 import { isJsonObject, type JsonObject, type JsonValue } from "../../model/json.js";
 import type { GatewayConfig } from "../config/config-file.js";
 import type { Front } from "../front/front.js";
+import type { OwnFiles } from "../mapping/own-files.js";
 import type { PinLog } from "../pins/pin-log.js";
 import {
   idKey,
@@ -33,6 +34,7 @@ export interface SessionOptions {
   readonly config: GatewayConfig;
   readonly agentId: string;
   readonly pins: PinLog;
+  readonly ownFiles: OwnFiles;
   readonly exchange: Exchange;
   readonly gateway: { readonly name: string; readonly version: string };
   /** For the operator. */
@@ -207,7 +209,7 @@ export class Session {
 
   async #initialize(request: RpcRequest): Promise<JsonObject> {
     this.#initializing = true;
-    const { parts, config, agentId, pins, exchange, gateway, log } = this.#options;
+    const { parts, config, agentId, pins, ownFiles, exchange, gateway, log } = this.#options;
     const params = paramsOf(request);
     const run = await SessionRun.start(parts.audit, {
       front: this.#front.name,
@@ -227,6 +229,7 @@ export class Session {
         agentId,
         pins,
         calls,
+        ownFiles,
         naming: new Naming(config.servers),
         visibility: new Visibility(parts, agentId),
         owners: new ResourceOwners(),
