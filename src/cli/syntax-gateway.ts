@@ -8,8 +8,10 @@ export function addGatewayCommands(program: Command, kit: CommandKit): void {
   program.commandsGroup("MCP:");
   const gateway = program
     .command("gateway")
-    .description("stand between an MCP client and its servers: every call is decided and recorded");
-  addServeCommand(gateway, kit);
+    .description("stand between an MCP client and its servers: every call is decided and recorded")
+    .usage("--agent <id> --config <file> [options]");
+  const serve = addServeCommand(gateway, kit);
+  gateway.addHelpText("after", () => optionsOf(serve));
   addPinCommands(gateway, kit);
   addGatewayWrapCommands(gateway, kit);
 }
@@ -18,7 +20,7 @@ export function addGatewayCommands(program: Command, kit: CommandKit): void {
  * `gateway` alone. A command of its own, since commander looks for commands of a group among the words behind `--`, too:
  * a server that is started with `wrap …` must not be taken for `gateway wrap`.
  */
-function addServeCommand(gateway: Command, kit: CommandKit): void {
+function addServeCommand(gateway: Command, kit: CommandKit): Command {
   const serve = gateway
     .command("serve", { isDefault: true, hidden: true })
     .description("stand between an MCP client and its servers: every call is decided and recorded")
@@ -32,6 +34,16 @@ function addServeCommand(gateway: Command, kit: CommandKit): void {
     .addOption(new Option("--wrapped <note>", "for `gateway unwrap`; means nothing here").hideHelp())
     .argument("[command...]", "behind `--`: how the one server is started");
   kit.attach(serve, () => import("./commands/gateway.js"));
+  return serve;
+}
+
+/** The options of the default command, which has no name to ask for their help by. */
+function optionsOf(serve: Command): string {
+  const help = serve.createHelp();
+  const options = help.visibleOptions(serve).filter(({ long }) => long !== "--help");
+  const width = Math.max(...options.map(({ flags }) => flags.length));
+  const lines = options.map(({ flags, description }) => `  ${flags.padEnd(width)}  ${description}`);
+  return `\nThe gateway itself:\n${lines.join("\n")}\n\nInstead of --config, one server: --server <name> -- <command…>`;
 }
 
 function addPinCommands(gateway: Command, kit: CommandKit): void {
