@@ -467,6 +467,17 @@ describe("NULL where the schema forbids it is named, and is no failure of the au
   });
 });
 
+test("bytes where the schema's text was are named, and are no failure of the auditor", async () => {
+  const log = copy().with((db) => {
+    db.unsafeMode();
+    db.pragma("writable_schema = ON");
+    db.exec("UPDATE sqlite_schema SET sql = CAST(sql AS BLOB) WHERE name = 'runs_by_start'");
+  });
+  const outcome = await log.verify();
+  expect(outcome.code).toBe(4);
+  expect(outcome.stderr + outcome.stdout).toMatch(/database_damaged/);
+});
+
 describe("a file that is no database any more", () => {
   test("not one at all, cut short, empty, of something else: 4", async () => {
     for (const spoil of [

@@ -149,9 +149,11 @@ function schemaFaults(db: Connection): string[] {
   try {
     fresh.exec(schema);
     const list =
-      "SELECT type, name, tbl_name, coalesce(sql, '') AS sql FROM sqlite_schema ORDER BY type, name";
-    type Row = { type: string; name: string; tbl_name: string; sql: string };
-    const text = (row: Row) => JSON.stringify([row.type, row.name, row.tbl_name, unspaced(row.sql)]);
+      "SELECT type, name, tbl_name, typeof(sql) AS kind, coalesce(CAST(sql AS TEXT), '') AS sql FROM sqlite_schema ORDER BY type, name";
+    // A damaged row may hold bytes where a text was: `kind` tells them apart.
+    type Row = { type: string; name: string; tbl_name: string; kind: string; sql: string };
+    const text = (row: Row) =>
+      JSON.stringify([row.type, row.name, row.tbl_name, row.kind, unspaced(row.sql)]);
     const expected = fresh.prepare(list).all() as Row[];
     const found = guarded(() => db.prepare(list).all() as Row[]);
     const known = new Set(expected.map(text));
