@@ -14,8 +14,7 @@ import { copyJson } from "../model/copy-json.js";
 import { DocumentError } from "../model/errors.js";
 import type { JsonObject, JsonValue } from "../model/json.js";
 
-export type DocumentCode =
-  "invalid_workflow" | "invalid_policy" | "invalid_cases" | "invalid_gateway_config";
+export type DocumentCode = "invalid_workflow" | "invalid_policy" | "invalid_cases" | "invalid_gateway_config";
 export type DocumentPath = readonly (string | number)[];
 
 /** 1-based; columns count UTF-16 units. */
