@@ -121,6 +121,6 @@ export class HttpClient {
 
 /** The code that a refusal tells its client. */
 export function reasonOf({ messages }: Answer): unknown {
-  const { error } = messages[0] as { error?: { data?: { reason?: unknown } } };
+  const { error } = (messages[0] ?? {}) as { error?: { data?: { reason?: unknown } } };
   return error?.data?.reason;
 }

@@ -13,7 +13,7 @@ beforeAll(async () => {
   bench = await openHttpBench(
     { mcpServers: { h: servers.hostile() } },
     ["mcp:*:h/**"],
-    { headersMs: 1_000, requestMs: 1_500 },
+    { headersMs: 1_000, requestMs: 1_500, bodiesBytesMax: 1_200_000 },
     { hosts: ["gateway.test"], origins: ["https://app.test"] },
   );
   client = await bench.client();
@@ -148,6 +148,22 @@ describe("what is no message of a session", () => {
     await client.post({ jsonrpc: "2.0", method: "notifications/cancelled", params: { requestId: 77 } });
     // No answer comes, and the stream does not stay open for one.
     expect((await slow).messages).toEqual([]);
+  });
+
+  test("more bodies at a time than an agent may send; another agent's are taken", async () => {
+    const most = connect(bench.door.port, "127.0.0.1");
+    most.on("error", () => undefined);
+    most.write(
+      `POST /mcp HTTP/1.1\r\nHost: localhost\r\nAuthorization: Bearer ${client.token}\r\n` +
+        `Accept: */*\r\nContent-Type: application/json\r\nContent-Length: 1000000\r\n\r\n${"x".repeat(999_000)}`,
+    );
+    const large = { ...ping, params: { x: "x".repeat(300_000) } };
+    await expect.poll(async () => reasonOf(await client.post(large))).toBe("too_many_requests");
+    const other = await bench.client(await bench.token("other"));
+    await other.initialize();
+    expect((await other.post(large)).status).toBe(200);
+    most.destroy();
+    await expect.poll(async () => (await client.post(large)).status).toBe(200);
   });
 
   test("another method, another path", async () => {

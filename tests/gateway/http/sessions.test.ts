@@ -23,7 +23,8 @@ describe("the everything server", () => {
 
   test("the same answers as to a client of its own", async () => {
     const { command, args } = servers.everything;
-    const { client: direct, end } = directClient(command, args, process.env);
+    const own = directClient(command, args, process.env);
+    const direct = own.client;
     await direct.initialize({ sampling: {} });
     for (const [method, params] of [
       ["ping", {}],
@@ -34,11 +35,11 @@ describe("the everything server", () => {
       ["tools/call", { name: "echo", arguments: {} }],
       ["prompts/get", { name: "simple-prompt" }],
     ] as const) {
-      const [own, through] = [await direct.request(method, params), await client.request(method, params)];
-      expect({ ...through.messages.at(-1), id: 0 }).toEqual({ ...own, id: 0 });
+      const [alone, through] = [await direct.request(method, params), await client.request(method, params)];
+      expect({ ...through.messages.at(-1), id: 0 }).toEqual({ ...alone, id: 0 });
       expect([through.status, through.type]).toEqual([200, "application/json"]);
     }
-    end();
+    own.end();
   });
 
   test("progress comes first and on the stream of its call; a call without any is one JSON document", async () => {

@@ -5,6 +5,7 @@ import type { MessageLimits } from "../../protocol/line-reader.js";
 import { supportedVersions } from "../../protocol/versions.js";
 import type { TokenVerifier } from "../../tokens/verify-token.js";
 import type { Front } from "../front.js";
+import { BodyBudget } from "./body-budget.js";
 import { HttpSessions, type Owner } from "./http-sessions.js";
 import { defaultHttpLimits, type HttpLimits } from "./limits.js";
 import { readMessage } from "./read-body.js";
@@ -41,6 +42,7 @@ const methods = "POST, GET, DELETE";
 export class HttpDoor {
   readonly #options: HttpDoorOptions;
   readonly #sessions: HttpSessions;
+  readonly #bodies: BodyBudget;
   readonly #refusals: RefusalLog;
   readonly #metadataUrl: string;
   readonly #server: Server;
@@ -49,6 +51,7 @@ export class HttpDoor {
     this.#options = options;
     const limits = { ...defaultHttpLimits, ...options.limits };
     this.#sessions = new HttpSessions(limits, options.now, options.accept);
+    this.#bodies = new BodyBudget(limits.bodiesBytesMax);
     this.#refusals = new RefusalLog(options.log);
     this.#metadataUrl = metadataUrl(options.audience);
     this.#server = createServer(
@@ -149,10 +152,24 @@ export class HttpDoor {
 
   async #post(request: IncomingMessage, response: ServerResponse, owner: Owner): Promise<void> {
     assertAccepts(request, ["application/json", "text/event-stream"]);
-    const isNew = request.headers["mcp-session-id"] === undefined;
     // Before its body is read: nobody else's session is worth the memory.
-    if (!isNew) this.#sessionOf(request, owner);
-    const read = await readMessage(request, this.#options.message);
+    if (request.headers["mcp-session-id"] !== undefined) this.#sessionOf(request, owner);
+    const body = this.#bodies.open(`${owner.issuer} ${owner.agentId}`);
+    try {
+      await this.#deliver(request, response, owner, body.take);
+    } finally {
+      body.giveBack();
+    }
+  }
+
+  async #deliver(
+    request: IncomingMessage,
+    response: ServerResponse,
+    owner: Owner,
+    take: (bytes: number) => void,
+  ): Promise<void> {
+    const isNew = request.headers["mcp-session-id"] === undefined;
+    const read = await readMessage(request, this.#options.message, take);
     if (isNew && !(read.kind === "request" && read.message.method === "initialize")) throw missingSession();
     const front = isNew ? this.#sessions.begin(owner) : this.#sessionOf(request, owner);
     await front.post(read, response);

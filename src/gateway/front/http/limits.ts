@@ -15,6 +15,8 @@ export interface HttpLimits {
   readonly slowMs: number;
   /** … and so is one that so many bytes wait for. */
   readonly backlogBytesMax: number;
+  /** Bodies of one agent that no session has taken yet, bytes. */
+  readonly bodiesBytesMax: number;
   /** The headers of a request, and all of it, ms. */
   readonly headersMs: number;
   readonly requestMs: number;
@@ -30,6 +32,7 @@ export const defaultHttpLimits: HttpLimits = Object.freeze({
   heldMs: 5_000,
   slowMs: 30_000,
   backlogBytesMax: 32 * 1024 * 1024,
+  bodiesBytesMax: 64 * 1024 * 1024,
   headersMs: 10_000,
   requestMs: 60_000,
   connectionsMax: 2_048,
