@@ -62,6 +62,8 @@ describe("the everything server", () => {
   });
 
   test("what a server asks during a call is asked on that call's stream", async () => {
+    // It would be the way for what belongs to no call.
+    await client.listen();
     const { messages } = await client.request("tools/call", {
       name: "trigger-sampling-request",
       arguments: { prompt: "hello", maxTokens: 10 },

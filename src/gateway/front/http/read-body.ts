@@ -59,7 +59,7 @@ async function bytesOf(
       } catch (error) {
         refused = true;
         chunks.length = 0;
-        reject(error);
+        reject(error instanceof Error ? error : new Error(String(error)));
       }
     });
     request.on("end", () => resolve(Buffer.concat(chunks)));
