@@ -133,3 +133,31 @@ function told<T>(read: () => T): T {
     throw new InvalidArgumentError(error.message);
   }
 }
+
+/** Where to listen: a name or an address, and a port. */
+export interface ListenAddress {
+  /** Without brackets. */
+  readonly host: string;
+  readonly port: number;
+}
+
+export function listenAddress(text: string): ListenAddress {
+  const [, host = "", port = ""] = /^(\[[0-9A-Fa-f:.]+\]|[A-Za-z0-9.-]+):([0-9]{1,5})$/.exec(text) ?? [];
+  if (host === "" || Number(port) > 65_535)
+    throw new InvalidArgumentError("it must be an address and a port, such as 127.0.0.1:8808");
+  return { host: host.replace(/^\[|\]$/g, ""), port: Number(port) };
+}
+
+/** One host name more, as it stands in `Host`, without a port. */
+export function hostName(text: string, before: readonly string[] = []): readonly string[] {
+  if (!/^(\[[0-9A-Fa-f:.]+\]|[A-Za-z0-9_.-]+)$/.test(text))
+    throw new InvalidArgumentError("it must be a host name without a port");
+  return [...before, text.toLowerCase()];
+}
+
+/** One origin more, as browsers write it. */
+export function pageOrigin(text: string, before: readonly string[] = []): readonly string[] {
+  if (!URL.canParse(text) || new URL(text).origin !== text || text === "null")
+    throw new InvalidArgumentError("it must be an origin, such as https://app.example");
+  return [...before, text];
+}

@@ -14,6 +14,7 @@ export interface Failure {
 /** Failures of the machine and not of what was asked for. */
 const environmental = new Set([
   "audit_unavailable",
+  "cannot_listen",
   "cannot_open",
   "file_changed",
   "output_failed",

@@ -1,5 +1,5 @@
 import { type Command, Option } from "commander";
-import { actor, agentId, notEmpty } from "./arguments.js";
+import { actor, agentId, audience, hostName, listenAddress, notEmpty, pageOrigin } from "./arguments.js";
 import type { CommandKit } from "./command.js";
 import { addGatewayWrapCommands } from "./syntax-gateway-wrap.js";
 
@@ -9,7 +9,7 @@ export function addGatewayCommands(program: Command, kit: CommandKit): void {
   const gateway = program
     .command("gateway")
     .description("stand between an MCP client and its servers: every call is decided and recorded")
-    .usage("--agent <id> --config <file> [options]");
+    .usage("--config <file> (--agent <id> | --http <host:port>) [options]");
   const serve = addServeCommand(gateway, kit);
   gateway.addHelpText("after", () => optionsOf(serve));
   addPinCommands(gateway, kit);
@@ -25,12 +25,23 @@ function addServeCommand(gateway: Command, kit: CommandKit): Command {
     .command("serve", { isDefault: true, hidden: true })
     .description("stand between an MCP client and its servers: every call is decided and recorded")
     .option("--config <file>", "the servers: a file with `mcpServers`, as clients have it", notEmpty)
-    .requiredOption("--agent <id>", "as which agent the client acts", agentId)
+    .option("--agent <id>", "as which agent the client acts; over HTTP its token says that", agentId)
     .addOption(
       new Option("--server <name>", "instead of a file: the name of the one server that follows behind `--`")
         .argParser(notEmpty)
         .conflicts("config"),
     )
+    .addOption(
+      new Option("--http <host:port>", "listen for clients with tokens, instead of standard input")
+        .argParser(listenAddress)
+        .conflicts("agent"),
+    )
+    .option("--audience <url>", "what tokens have to be for; default http://HOST:PORT", audience)
+    .option("--issuer <url>", "believe tokens of this OAuth provider, too; goes with --jwks", notEmpty)
+    .option("--jwks <url>", "where that provider's keys are", notEmpty)
+    .option("--agent-claim <name>", "what names the agent in that provider's tokens; default sub", notEmpty)
+    .option("--allow-host <name>", "a name in `Host` beside localhost; may be repeated", hostName)
+    .option("--allow-origin <origin>", "a page's origin that may ask; may be repeated", pageOrigin)
     .addOption(new Option("--wrapped <note>", "for `gateway unwrap`; means nothing here").hideHelp())
     .argument("[command...]", "behind `--`: how the one server is started");
   kit.attach(serve, () => import("./commands/gateway.js"));

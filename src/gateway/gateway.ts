@@ -72,6 +72,11 @@ export class Gateway {
     return session;
   }
 
+  /** Whether everything of an agent is denied, as far as this process knows the log (SEMANTICS A7). */
+  isSuspended(agentId: string): boolean {
+    return ledgerOf(this.#options.parts.audit).state.suspended.has(agentId);
+  }
+
   /** Ends all sessions. The pipeline is closed by whoever opened it, afterwards. */
   async close(why: string): Promise<void> {
     await Promise.all([...this.#sessions].map((session) => session.close(why)));

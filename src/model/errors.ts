@@ -237,7 +237,9 @@ export type TokenCode =
   | "token_expired"
   | "token_not_yet_valid"
   | "token_without_agent"
-  | "token_keys_unavailable";
+  | "token_keys_unavailable"
+  /** Its agent is suspended (SEMANTICS A7). */
+  | "agent_suspended";
 
 /**
  * A bearer token that does not say who asks. For the operator: whoever sent it is told `invalid_token`
@@ -252,5 +254,42 @@ export class TokenError extends SynapseError {
     options: { hint?: string | undefined; cause?: unknown } = {},
   ) {
     super(code, message, options);
+  }
+}
+
+/** Why an HTTP request never became a message of a session. */
+export type HttpRefusalCode =
+  | "host_not_allowed"
+  | "origin_not_allowed"
+  | "no_such_path"
+  | "method_not_allowed"
+  | "not_acceptable"
+  | "not_json"
+  | "message_too_large"
+  | "message_unreadable"
+  | "message_malformed"
+  | "unsupported_version"
+  | "session_missing"
+  | "session_unknown"
+  | "already_initialized"
+  | "duplicate_id"
+  | "too_many_sessions"
+  | "too_many_requests"
+  | "closing";
+
+/** A request that the gateway's HTTP door refused, with the status that says so. */
+export class HttpRefusal extends SynapseError {
+  declare readonly code: HttpRefusalCode;
+
+  constructor(
+    readonly status: number,
+    code: HttpRefusalCode,
+    message: string,
+    /** Of the answer, beside what every answer has. */
+    readonly headers: Readonly<Record<string, string>> = {},
+    /** Of the answer's JSON-RPC error. */
+    readonly rpc: { readonly code?: number; readonly id?: string | number } = {},
+  ) {
+    super(code, message);
   }
 }

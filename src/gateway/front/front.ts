@@ -1,4 +1,5 @@
 import type { JsonObject, JsonValue } from "../../model/json.js";
+import type { RequestId } from "../protocol/json-rpc.js";
 
 /** What a front hands to the session of its client. */
 export interface FrontEvents {
@@ -17,8 +18,13 @@ export interface Front {
   readonly name: string;
   /** Begins to hand over what the client sends. */
   start(events: FrontEvents): void;
-  /** False: the client is slow; whoever makes messages waits for `drained`. */
-  send(message: JsonObject): boolean;
+  /**
+   * False: the client is slow; whoever makes messages waits for `drained`.
+   *
+   * @param related the client's own requests that a server was working on when it sent this: over HTTP each request
+   * has a stream of its own, and what belongs to it goes there.
+   */
+  send(message: JsonObject, related?: readonly RequestId[]): boolean;
   /** Stops and starts the flow of messages from the client. */
   pause(): void;
   resume(): void;

@@ -39,11 +39,15 @@ export function isAskedByServers(method: string): boolean {
 export class ServerRequests {
   readonly #calls: GuardedCalls;
   readonly #capabilities: JsonObject;
-  readonly #toClient: (message: JsonObject) => void;
+  readonly #toClient: (message: JsonObject, related: readonly RequestId[]) => void;
   readonly #inFlight = new Map<string, AbortController>();
 
   /** @param capabilities of the client, as it declared them. */
-  constructor(calls: GuardedCalls, capabilities: JsonObject, toClient: (message: JsonObject) => void) {
+  constructor(
+    calls: GuardedCalls,
+    capabilities: JsonObject,
+    toClient: (message: JsonObject, related: readonly RequestId[]) => void,
+  ) {
     this.#calls = calls;
     this.#capabilities = capabilities;
     this.#toClient = toClient;
@@ -110,12 +114,17 @@ export class ServerRequests {
   #askClient(upstream: Upstream, request: RpcRequest, signal: AbortSignal): Promise<RpcResponse> {
     signal.throwIfAborted();
     const { id, message, answer } = upstream.asked.add(request);
+    // Where the client is asked, it is told as well that nobody waits any more.
+    const related = upstream.connection.workingOn;
     const onAbort = (): void => {
       upstream.asked.fail(id, signal.reason as Error);
-      this.#toClient({ jsonrpc: "2.0", method: "notifications/cancelled", params: { requestId: id } });
+      this.#toClient(
+        { jsonrpc: "2.0", method: "notifications/cancelled", params: { requestId: id } },
+        related,
+      );
     };
     signal.addEventListener("abort", onAbort, { once: true });
-    this.#toClient(message);
+    this.#toClient(message, related);
     return answer.finally(() => signal.removeEventListener("abort", onAbort));
   }
 }

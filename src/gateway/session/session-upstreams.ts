@@ -17,7 +17,8 @@ import { Upstream } from "./upstream.js";
 
 /** What servers do that their session has to know. */
 export interface UpstreamSink {
-  toClient(message: JsonObject): void;
+  /** `related`: the client's requests that the server works on. */
+  toClient(message: JsonObject, related: readonly RequestId[]): void;
   asks(upstream: Upstream, request: RpcRequest): void;
   cancels(upstream: Upstream, id: RequestId): void;
   changed(list: ListName): void;
@@ -124,10 +125,11 @@ export class SessionUpstreams {
       case "notifications/progress":
       case "notifications/message":
       case "notifications/elicitation/complete":
-        return this.#sink.toClient(message);
+        return this.#sink.toClient(message, upstream.connection.workingOn);
       case "notifications/resources/updated": {
         const { uri } = params;
-        if (typeof uri === "string" && this.#sink.mayRead(upstream.server, uri)) this.#sink.toClient(message);
+        if (typeof uri === "string" && this.#sink.mayRead(upstream.server, uri))
+          this.#sink.toClient(message, []);
         return;
       }
       case "notifications/cancelled": {

@@ -9,6 +9,7 @@ import {
   isRequestId,
   paramsOf,
   readRpcMessage,
+  type RequestId,
   rpcCode,
   rpcError,
   type RpcNotification,
@@ -71,7 +72,7 @@ export class Session {
     this.ended = new Promise((resolve) => (this.#tellEnded = resolve));
     this.#announcements = new Announcements((message) => this.#send(message));
     this.#upstreams = new SessionUpstreams(options.config, {
-      toClient: (message) => this.#send(message),
+      toClient: (message, related) => this.#send(message, related),
       asks: (upstream, request) => this.#track(this.#started?.fromServers.take(upstream, request)),
       cancels: (upstream, id) => this.#started?.fromServers.cancel(upstream, id),
       changed: (list) => this.#announcements.changed(list),
@@ -114,8 +115,8 @@ export class Session {
     this.#tellEnded();
   }
 
-  #send(message: JsonObject): void {
-    if (!this.#front.send(message)) this.#upstreams.pause();
+  #send(message: JsonObject, related: readonly RequestId[] = []): void {
+    if (!this.#front.send(message, related)) this.#upstreams.pause();
   }
 
   #track(task: Promise<void> | undefined): void {
@@ -222,7 +223,9 @@ export class Session {
     const capabilities = isJsonObject(params["capabilities"]) ? params["capabilities"] : {};
     this.#started = {
       run,
-      fromServers: new ServerRequests(calls, capabilities, (message) => this.#send(message)),
+      fromServers: new ServerRequests(calls, capabilities, (message, related) =>
+        this.#send(message, related),
+      ),
       requests: {
         audit: parts.audit,
         run,

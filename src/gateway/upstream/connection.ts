@@ -3,6 +3,7 @@ import type { JsonObject, JsonValue } from "../../model/json.js";
 import { isJsonObject } from "../../model/json.js";
 import {
   readRpcMessage,
+  type RequestId,
   type RpcNotification,
   type RpcRequest,
   type RpcResponse,
@@ -57,6 +58,11 @@ export class UpstreamConnection {
 
   get pending(): number {
     return this.#pending.size;
+  }
+
+  /** The client's requests that this server works on, oldest first. */
+  get workingOn(): readonly RequestId[] {
+    return this.#pending.askedAs;
   }
 
   /** @throws EffectFailedError `upstream_unavailable` */
@@ -142,7 +148,6 @@ export class UpstreamConnection {
     const link = this.#connect();
     const { id, message, answer } = this.#pending.add({
       jsonrpc: "2.0",
-      id: 0,
       method: "initialize",
       params: this.#initialization ?? {},
     });

@@ -1,10 +1,18 @@
 import { EffectFailedError } from "../../model/errors.js";
 import { isJsonObject, type JsonObject } from "../../model/json.js";
-import { paramsOf, progressTokenOf, type RequestId, type RpcResponse } from "../protocol/json-rpc.js";
+import {
+  isRequestId,
+  paramsOf,
+  progressTokenOf,
+  type RequestId,
+  type RpcResponse,
+} from "../protocol/json-rpc.js";
 
 interface Pending {
   readonly resolve: (response: RpcResponse) => void;
   readonly reject: (error: Error) => void;
+  /** What its asker calls the request by, when it is not the gateway's own. */
+  readonly askedAs: RequestId | undefined;
   /** What its asker calls its progress by. */
   readonly progressToken: RequestId | undefined;
 }
@@ -27,6 +35,11 @@ export class PendingRequests {
     return this.#pending.size;
   }
 
+  /** What the askers call their requests that wait, oldest first. */
+  get askedAs(): readonly RequestId[] {
+    return [...this.#pending.values()].flatMap(({ askedAs }) => (askedAs === undefined ? [] : [askedAs]));
+  }
+
   /** @returns the message to send under its own id and progress token, and what its answer will be. */
   add(message: JsonObject): {
     readonly id: number;
@@ -35,8 +48,9 @@ export class PendingRequests {
   } {
     const id = (this.#last = this.#nextId());
     const progressToken = progressTokenOf(paramsOf(message));
+    const askedAs = isRequestId(message["id"]) ? message["id"] : undefined;
     const answer = new Promise<RpcResponse>((resolve, reject) =>
-      this.#pending.set(id, { resolve, reject, progressToken }),
+      this.#pending.set(id, { resolve, reject, askedAs, progressToken }),
     );
     return { id, message: withIdentity(message, id, progressToken !== undefined), answer };
   }
