@@ -30,6 +30,6 @@ test("the gateway's own options stand in the help of the group", async () => {
 });
 
 test("without an agent, or without servers, it says what is missing", async () => {
-  expectRefusal(await synapse({ cwd: folder() }, "gateway", "--config", "m.json"), 2, "usage");
+  expectRefusal(await synapse({ cwd: folder() }, "gateway", "--server", "s", "--", "x"), 2, "usage");
   expectRefusal(await synapse({ cwd: folder() }, "gateway", "--agent", "a"), 2, "usage");
 });
