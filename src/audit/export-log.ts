@@ -1,18 +1,8 @@
-import {
-  closeSync,
-  existsSync,
-  fsyncSync,
-  mkdirSync,
-  openSync,
-  readdirSync,
-  readFileSync,
-  renameSync,
-  rmSync,
-  writeFileSync,
-} from "node:fs";
+import { existsSync, mkdirSync, readdirSync, readFileSync, rmSync } from "node:fs";
 import { dirname, join } from "node:path";
 import type { LogImage } from "../core/log-image.js";
 import { nodeTreeHasher } from "../core/tree-hasher.js";
+import { writeWhole } from "../core/write-whole.js";
 import { EvidenceError } from "../model/errors.js";
 import { type Checkpoint, verifySuccession } from "../model/proof/checkpoint.js";
 import { proveConsistency } from "../model/proof/consistency.js";
@@ -59,13 +49,13 @@ export function exportLog(
     const path = join(target.folder, tilePath(tile));
     // A full tile never changes: one of a run that was killed before its checkpoint need not be written again.
     if (tile.width < tileWidth || !isWritten(path, bytes)) {
-      writeWhole(path, bytes);
+      writeInFolder(path, bytes);
       files++;
     }
     if (tile.level === "entries") onProgress?.((done += tile.width), checkpoint.size);
   }
-  writeWhole(join(target.folder, "vkey"), Buffer.from(`${target.vkey}\n`));
-  writeWhole(join(target.folder, "checkpoint"), Buffer.from(target.note));
+  writeInFolder(join(target.folder, "vkey"), Buffer.from(`${target.vkey}\n`));
+  writeInFolder(join(target.folder, "checkpoint"), Buffer.from(target.note));
   return Object.freeze({ size: checkpoint.size, files: files + 2 });
 }
 
@@ -123,15 +113,7 @@ function isWritten(path: string, bytes: Uint8Array): boolean {
   return existsSync(path) && equalBytes(readFileSync(path), bytes);
 }
 
-function writeWhole(path: string, bytes: Uint8Array): void {
+function writeInFolder(path: string, bytes: Uint8Array): void {
   mkdirSync(dirname(path), { recursive: true });
-  const temporary = `${path}.tmp-${process.pid}`;
-  const file = openSync(temporary, "w", 0o644);
-  try {
-    writeFileSync(file, bytes);
-    fsyncSync(file);
-  } finally {
-    closeSync(file);
-  }
-  renameSync(temporary, path);
+  writeWhole(path, bytes);
 }

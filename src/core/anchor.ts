@@ -1,4 +1,4 @@
-import { closeSync, existsSync, fsyncSync, openSync, readFileSync, renameSync, writeFileSync } from "node:fs";
+import { existsSync, readFileSync } from "node:fs";
 import { AuditUnavailableError, SynapseError } from "../model/errors.js";
 import { parseCheckpointText } from "../model/proof/checkpoint.js";
 import { equalBytes } from "../model/proof/hash.js";
@@ -6,6 +6,7 @@ import { parseNote } from "../model/proof/note.js";
 import { subtreeHash } from "../model/proof/subtree.js";
 import type { StoreDriver } from "./store.js";
 import { nodeTreeHasher } from "./tree-hasher.js";
+import { writeWhole } from "./write-whole.js";
 
 /** A place outside the store that holds the log's last checkpoint. */
 export interface Anchor {
@@ -76,18 +77,7 @@ function refusal(why: string): AuditUnavailableError {
 function fileAnchor(path: string): Anchor {
   return {
     read: () => Promise.resolve().then(() => (existsSync(path) ? readFileSync(path, "utf8") : undefined)),
-    publish: (note) =>
-      Promise.resolve().then(() => {
-        const temporary = `${path}.tmp-${process.pid}`;
-        const file = openSync(temporary, "w", 0o644);
-        try {
-          writeFileSync(file, note);
-          fsyncSync(file);
-        } finally {
-          closeSync(file);
-        }
-        renameSync(temporary, path);
-      }),
+    publish: (note) => Promise.resolve().then(() => writeWhole(path, note)),
   };
 }
 
