@@ -1,0 +1,4 @@
+import type { Bench } from "./harness/bench.js";
+
+/** Every bench there is, in the order in which they run. */
+export const benches: readonly Bench[] = [];
