@@ -1,10 +1,10 @@
 /** A server at a URL is one like any other; what HTTP adds to it is not handed to anybody else. */
-import { type ChildProcess, spawn } from "node:child_process";
+import type { ChildProcess } from "node:child_process";
 import { createServer, type IncomingMessage, type Server, type ServerResponse } from "node:http";
-import { type AddressInfo, createServer as createSocketServer } from "node:net";
-import { join } from "node:path";
+import type { AddressInfo } from "node:net";
 import { afterAll, beforeAll, describe, expect, test } from "vitest";
-import { type Bench, modules, openBench } from "./bench.js";
+import { type Bench, openBench } from "./bench.js";
+import { freePort, startEverything } from "./child-server.js";
 import { type Client, isToolError, type Message, textOf } from "./client.js";
 
 describe("the everything server over streamable HTTP", () => {
@@ -152,28 +152,3 @@ describe("a hostile server over HTTP", () => {
     expect(seen.filter((request) => request.url?.endsWith("/steal"))).toEqual([]);
   });
 });
-
-async function freePort(): Promise<number> {
-  const socket = createSocketServer().listen(0, "127.0.0.1");
-  await new Promise((resolve) => socket.once("listening", resolve));
-  const { port } = socket.address() as AddressInfo;
-  await new Promise((resolve) => socket.close(resolve));
-  return port;
-}
-
-async function startEverything(port: number): Promise<ChildProcess> {
-  const script = join(modules, "@modelcontextprotocol/server-everything/dist/index.js");
-  const child = spawn(process.execPath, [script, "streamableHttp"], {
-    env: { ...process.env, PORT: String(port) },
-    stdio: ["ignore", "pipe", "pipe"],
-  });
-  await new Promise<void>((resolve, reject) => {
-    const onData = (chunk: Buffer): void => {
-      if (/listening/i.test(chunk.toString("utf8"))) resolve();
-    };
-    child.stdout?.on("data", onData);
-    child.stderr?.on("data", onData);
-    child.once("exit", () => reject(new Error("the server did not start")));
-  });
-  return child;
-}

@@ -73,6 +73,7 @@ export class Session {
     this.#announcements = new Announcements((message) => this.#send(message));
     this.#upstreams = new SessionUpstreams(options.config, {
       toClient: (message, related) => this.#send(message, related),
+      streams: (request, pausedMs) => front.streams?.(request, pausedMs),
       asks: (upstream, request) => this.#track(this.#started?.fromServers.take(upstream, request)),
       cancels: (upstream, id) => this.#started?.fromServers.cancel(upstream, id),
       changed: (list) => this.#announcements.changed(list),

@@ -152,6 +152,7 @@ class HttpLink implements Link {
       await response.body?.cancel();
       return this.#fail(id, "its answer is neither JSON nor a stream of events");
     }
+    this.#events.streams?.(id);
     let answered = false;
     let last: StreamEvent | undefined;
     let stream: Response | undefined = response;
@@ -162,15 +163,17 @@ class HttpLink implements Link {
         answered ||= isAnswerTo(event.data, id);
         this.#take(Buffer.from(event.data, "utf8"));
       }
-      stream = answered ? undefined : await this.#resume(last);
+      stream = answered ? undefined : await this.#resume(id, last);
     }
     if (!answered) this.#fail(id, "its stream ended before the answer");
   }
 
   /** A stream that ended early is taken up where it ended (MCP 2025-11-25, resumability). */
-  async #resume(last: StreamEvent | undefined): Promise<Response | undefined> {
+  async #resume(id: RequestId, last: StreamEvent | undefined): Promise<Response | undefined> {
     if (last?.lastId === undefined || this.#closed) return undefined;
-    await new Promise((resolve) => setTimeout(resolve, last.retryMs ?? retryMsDefault));
+    const waitMs = last.retryMs ?? retryMsDefault;
+    this.#events.streams?.(id, waitMs);
+    await new Promise((resolve) => setTimeout(resolve, waitMs));
     if (this.#closed) return undefined;
     const response = await fetch(this.#server.url, {
       headers: { ...this.#headers(), accept: "text/event-stream", "last-event-id": last.lastId },

@@ -141,7 +141,7 @@ export class HttpDoor {
         return this.#post(request, response, owner);
       case "GET":
         assertAccepts(request, ["text/event-stream"]);
-        return this.#sessionOf(request, owner).listen(response);
+        return this.#sessionOf(request, owner).listen(response, lastEventId(request));
       case "DELETE":
         this.#sessionOf(request, owner).terminate("the client ended the session");
         return void response.writeHead(204).end();
@@ -180,6 +180,11 @@ export class HttpDoor {
     if (typeof id !== "string") throw missingSession();
     return this.#sessions.find(id, owner);
   }
+}
+
+function lastEventId({ headers }: IncomingMessage): string | undefined {
+  const id = headers["last-event-id"];
+  return typeof id === "string" ? id : undefined;
 }
 
 function missingSession(): HttpRefusal {
