@@ -49,10 +49,16 @@ export class OperatorFolder {
   }
 
   /** Starts `synapse gateway --config mcp.json --json …` and waits until it listens. */
-  async listen(...args: string[]): Promise<ListeningGateway> {
+  listen(...args: string[]): Promise<ListeningGateway> {
+    return this.listenWith({}, ...args);
+  }
+
+  /** @param env beside this process's own. */
+  async listenWith(env: Record<string, string>, ...args: string[]): Promise<ListeningGateway> {
     const words = ["gateway", "--config", "mcp.json", "--json", ...args];
     const child = spawn(process.execPath, [main, ...words], {
       cwd: this.path,
+      env: { ...process.env, ...env },
       stdio: ["ignore", "pipe", "pipe"],
     });
     let stderr = "";
