@@ -38,7 +38,7 @@ export interface SoakReport {
 
 const audience = "http://gateway.test";
 /** One call in so many is of a tool that its agent may not call. */
-const deniedEvery = 20;
+const deniedEvery = 8;
 
 /** Many sessions with many calls in flight each, for some time, at a gateway that is a process of its own. */
 export async function soak(options: SoakOptions): Promise<SoakReport> {
@@ -68,15 +68,14 @@ async function soaked(
   { sessions, inFlight, seconds }: SoakOptions,
 ): Promise<SoakReport> {
   const token = await folder.token("crowd", audience);
-  const clients = Array.from({ length: sessions }, () => new HttpClient(gateway.url, token));
+  const clients = Array.from({ length: sessions }, () => new HttpClient(gateway.url, token, inFlight));
   await Promise.all(clients.map((client) => client.initialize()));
   const count = { lost: 0, crossed: 0, denied: 0 };
   const asked = clients.map(() => 0);
-  const ends = performance.now() + seconds * 1_000;
-  const lane = async (client: HttpClient, session: number, nth: number): Promise<void> => {
-    for (let n = 0; performance.now() < ends; n++) {
+  const lane = async (client: HttpClient, session: number, nth: number, ends: number): Promise<void> => {
+    for (let n = 0; n === 0 || performance.now() < ends; n++) {
       const text = `${session}/${nth}/${n}`;
-      const isDenied = n % deniedEvery === deniedEvery - 1;
+      const isDenied = n % deniedEvery === 1;
       asked[session] = (asked[session] ?? 0) + 1;
       const answer = await client
         .call(isDenied ? "delete_all" : "echo", isDenied ? {} : { text })
@@ -86,13 +85,18 @@ async function soaked(
       else if (isDenied || textOf(answer) !== text) count.crossed++;
     }
   };
+  const until = (ends: number): Promise<unknown> =>
+    Promise.all(
+      clients.flatMap((client, session) =>
+        Array.from({ length: inFlight }, (_, nth) => lane(client, session, nth, ends)),
+      ),
+    );
+  // One call of each first: a busy Node server takes one new connection a turn, so all of them have to stand by then.
+  await until(0);
+  const ends = performance.now() + seconds * 1_000;
   const residentMiB: number[] = [];
   const measured = measure(gateway.child.pid ?? 0, residentMiB, ends);
-  await Promise.all(
-    clients.flatMap((client, session) =>
-      Array.from({ length: inFlight }, (_, nth) => lane(client, session, nth)),
-    ),
-  );
+  await until(ends);
   await measured;
   gateway.child.kill("SIGINT");
   const { code: exitCode } = await gateway.exit;

@@ -73,7 +73,9 @@ export class HttpDoor {
     try {
       await new Promise<void>((resolve, reject) => {
         door.#server.once("error", reject);
-        door.#server.listen(at.port, at.host, () => resolve());
+        // Many clients that begin at once wait for their turn; the default of 511 has the kernel turn the others away.
+        const backlog = { ...defaultHttpLimits, ...options.limits }.connectionsMax;
+        door.#server.listen({ port: at.port, host: at.host, backlog }, () => resolve());
       });
     } catch (error) {
       door.#sessions.close();
