@@ -1,19 +1,30 @@
+import { EffectFailedError } from "../../model/errors.js";
 import type { JsonObject } from "../../model/json.js";
 import { isRequestId, type RequestId } from "../protocol/json-rpc.js";
 import { type MessageLimits, readJson } from "../protocol/line-reader.js";
 import { readEventStream, type StreamEvent } from "./event-stream.js";
 import { Gate } from "./gate.js";
+import { isAnswerTo, readBody, reasonOf, refusesSession } from "./http-answer.js";
+import { challengeText, readChallenge } from "./oauth/challenge.js";
+import type { TokenSource } from "./oauth/token-source.js";
 import type { Link, LinkEvents, OpenLink } from "./link.js";
 
 /** How a streamable HTTP server is reached. */
 export interface HttpServer {
   readonly url: string;
   readonly headers: readonly (readonly [name: string, value: string])[];
+  readonly tokens?: TokenSource | undefined;
+}
+
+interface Asking {
+  readonly method?: "POST" | "DELETE";
+  readonly headers: Readonly<Record<string, string>>;
+  readonly body?: string;
+  readonly signal?: AbortSignal;
 }
 
 const retryMsDefault = 1_000;
 const resumptionsMax = 20;
-const refusalBytesMax = 16 * 1024;
 
 /** A server at a URL (MCP, streamable HTTP transport): one request for each message, and a stream for each answer. */
 export function httpLink(server: HttpServer, limits: MessageLimits): OpenLink {
@@ -31,6 +42,7 @@ class HttpLink implements Link {
   /** What has to have arrived before anything else is sent: notifications keep their order among the rest. */
   #before: Promise<void> = Promise.resolve();
   #closed = false;
+  #told: string | undefined;
 
   constructor(server: HttpServer, limits: MessageLimits, events: LinkEvents) {
     this.#server = server;
@@ -74,12 +86,7 @@ class HttpLink implements Link {
     if (this.#session !== undefined) {
       // The server may keep it for ever otherwise; whether it hears of it changes nothing here.
       const signal = AbortSignal.timeout(1_000);
-      fetch(this.#server.url, {
-        method: "DELETE",
-        headers: this.#headers(),
-        redirect: "manual",
-        signal,
-      }).then(
+      this.#fetch({ method: "DELETE", headers: this.#headers(), signal }).then(
         (response) => response.body?.cancel(),
         () => this.#events.log("it could not be told that the session is over"),
       );
@@ -90,13 +97,10 @@ class HttpLink implements Link {
   async #post(message: JsonObject, id: RequestId | undefined): Promise<void> {
     if (this.#closed) return;
     try {
-      const response = await fetch(this.#server.url, {
+      const response = await this.#fetch({
         method: "POST",
         headers: { ...this.#headers(), "content-type": "application/json" },
         body: JSON.stringify(message),
-        // A redirect would take the headers, secrets among them, to wherever it says.
-        redirect: "manual",
-        signal: this.#stop.signal,
       });
       const refused = await this.#refusalOf(response);
       if (refused !== undefined) return this.#fail(id, refused);
@@ -108,6 +112,41 @@ class HttpLink implements Link {
     } catch (error) {
       this.#fail(id, reasonOf(error));
     }
+  }
+
+  /** With a token where the server has one to be had; asked again once, when the server wants another one. */
+  async #fetch(init: Asking): Promise<Response> {
+    const { tokens } = this.#server;
+    if (tokens === undefined) return this.#fetchOnce(init);
+    try {
+      const used = await tokens.token();
+      const response = await this.#fetchOnce(init, used);
+      if (response.status !== 401) return response;
+      // 401 says that nothing was done: it is the one answer after which a message is sent again.
+      const other = await tokens.refused(used, response.headers.get("www-authenticate"));
+      if (other === undefined) return response;
+      await response.body?.cancel();
+      return await this.#fetchOnce(init, other);
+    } catch (error) {
+      if (error instanceof EffectFailedError) this.#tell(error.message);
+      throw error;
+    }
+  }
+
+  /** What the operator has to do something about: once, and not for each call. */
+  #tell(text: string): void {
+    if (this.#told !== text) this.#events.log(text);
+    this.#told = text;
+  }
+
+  async #fetchOnce(init: Asking, token?: string): Promise<Response> {
+    return fetch(this.#server.url, {
+      signal: this.#stop.signal,
+      ...init,
+      headers: { ...init.headers, ...(token === undefined ? {} : { authorization: `Bearer ${token}` }) },
+      // A redirect would take the headers, secrets among them, to wherever it says.
+      redirect: "manual",
+    });
   }
 
   #headers(): Record<string, string> {
@@ -128,6 +167,11 @@ class HttpLink implements Link {
     if (isGone) {
       this.#session = undefined;
       this.#end("it ended the session");
+    }
+    if (response.status === 401) {
+      const text = challengeText(readChallenge(response.headers.get("www-authenticate")));
+      this.#tell(text);
+      return text;
     }
     if (response.status >= 300 && response.status < 400)
       return "it answered with a redirect, which is not followed";
@@ -175,10 +219,8 @@ class HttpLink implements Link {
     this.#events.streams?.(id, waitMs);
     await new Promise((resolve) => setTimeout(resolve, waitMs));
     if (this.#closed) return undefined;
-    const response = await fetch(this.#server.url, {
+    const response = await this.#fetch({
       headers: { ...this.#headers(), accept: "text/event-stream", "last-event-id": last.lastId },
-      redirect: "manual",
-      signal: this.#stop.signal,
     });
     if (response.ok) return response;
     await response.body?.cancel();
@@ -190,14 +232,12 @@ class HttpLink implements Link {
     let last: StreamEvent | undefined;
     try {
       for (let attempt = 0; !this.#closed && attempt < resumptionsMax; attempt++) {
-        const response = await fetch(this.#server.url, {
+        const response = await this.#fetch({
           headers: {
             ...this.#headers(),
             accept: "text/event-stream",
             ...(last?.lastId === undefined ? {} : { "last-event-id": last.lastId }),
           },
-          redirect: "manual",
-          signal: this.#stop.signal,
         });
         if (!response.ok || !(response.headers.get("content-type") ?? "").includes("text/event-stream")) {
           await response.body?.cancel();
@@ -231,37 +271,4 @@ class HttpLink implements Link {
     if (read.kind === "value") this.#events.message(read.value);
     else this.#events.log(`an answer of it is no message: ${read.why}`);
   }
-}
-
-/** Many servers answer 400 to a session that they do not know, where the protocol says 404. */
-async function refusesSession(response: Response): Promise<boolean> {
-  if (response.status !== 400) return false;
-  const body = await readBody(response, refusalBytesMax).catch(() => Buffer.alloc(0));
-  return /session/i.test(body.toString("utf8"));
-}
-
-function isAnswerTo(text: string, id: RequestId): boolean {
-  try {
-    const message = JSON.parse(text) as { readonly id?: unknown; readonly method?: unknown } | null;
-    return message?.id === id && message.method === undefined;
-  } catch {
-    return false;
-  }
-}
-
-async function readBody(response: Response, bytesMax: number): Promise<Buffer> {
-  const chunks: Uint8Array[] = [];
-  let size = 0;
-  for await (const chunk of response.body ?? []) {
-    size += (chunk as Uint8Array).length;
-    if (size > bytesMax) throw new RangeError(`an answer of more than ${bytesMax} bytes`);
-    chunks.push(chunk as Uint8Array);
-  }
-  return Buffer.concat(chunks);
-}
-
-/** `fetch failed` alone helps nobody: its cause says what happened. */
-function reasonOf(error: unknown): string {
-  if (!(error instanceof Error)) return String(error);
-  return error.cause instanceof Error ? error.cause.message : error.message;
 }
