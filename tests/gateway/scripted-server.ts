@@ -37,7 +37,7 @@ export async function openScriptedServer(script: Script): Promise<ScriptedServer
       case "initialize":
         response.setHeader("mcp-session-id", `s-${++sessions}`);
         return json(response, message, {
-          protocolVersion: "2025-11-25",
+          protocolVersion: message.params?.["protocolVersion"],
           capabilities: { tools: {} },
           serverInfo: { name: "scripted", version: "1" },
         });

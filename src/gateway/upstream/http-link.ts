@@ -1,12 +1,14 @@
+import { setTimeout as pause } from "node:timers/promises";
 import { EffectFailedError } from "../../model/errors.js";
 import type { JsonObject } from "../../model/json.js";
-import { isRequestId, type RequestId } from "../protocol/json-rpc.js";
+import { isRequestId, paramsOf, type RequestId } from "../protocol/json-rpc.js";
 import { type MessageLimits, readJson } from "../protocol/line-reader.js";
 import { readEventStream, type StreamEvent } from "./event-stream.js";
 import { Gate } from "./gate.js";
 import { isAnswerTo, readBody, reasonOf, refusesSession } from "./http-answer.js";
 import { challengeText, readChallenge } from "./oauth/challenge.js";
 import type { TokenSource } from "./oauth/token-source.js";
+import { attemptsInVainMax, readToAnswer, retryMsDefault } from "./read-to-answer.js";
 import type { Link, LinkEvents, OpenLink } from "./link.js";
 
 /** How a streamable HTTP server is reached. */
@@ -23,13 +25,12 @@ interface Asking {
   readonly signal?: AbortSignal;
 }
 
-const retryMsDefault = 1_000;
-const resumptionsMax = 20;
-
 /** A server at a URL (MCP, streamable HTTP transport): one request for each message, and a stream for each answer. */
 export function httpLink(server: HttpServer, limits: MessageLimits): OpenLink {
   return (events) => new HttpLink(server, limits, events);
 }
+
+const cancelledMethod = "notifications/cancelled";
 
 class HttpLink implements Link {
   readonly #server: HttpServer;
@@ -37,6 +38,8 @@ class HttpLink implements Link {
   readonly #events: LinkEvents;
   readonly #gate = new Gate();
   readonly #stop = new AbortController();
+  /** What is read as an answer, by the request. */
+  readonly #answers = new Map<RequestId, AbortController>();
   #session: string | undefined;
   #version: string | undefined;
   /** What has to have arrived before anything else is sent: notifications keep their order among the rest. */
@@ -82,6 +85,7 @@ class HttpLink implements Link {
     if (this.#closed) return;
     this.#closed = true;
     this.#stop.abort();
+    for (const answer of this.#answers.values()) answer.abort();
     this.#gate.open();
     if (this.#session !== undefined) {
       // The server may keep it for ever otherwise; whether it hears of it changes nothing here.
@@ -96,11 +100,15 @@ class HttpLink implements Link {
 
   async #post(message: JsonObject, id: RequestId | undefined): Promise<void> {
     if (this.#closed) return;
+    const given = new AbortController();
+    const { signal } = id === undefined ? this.#stop : given;
+    if (id !== undefined) this.#answers.set(id, given);
     try {
       const response = await this.#fetch({
         method: "POST",
         headers: { ...this.#headers(), "content-type": "application/json" },
         body: JSON.stringify(message),
+        signal,
       });
       const refused = await this.#refusalOf(response);
       if (refused !== undefined) return this.#fail(id, refused);
@@ -108,10 +116,15 @@ class HttpLink implements Link {
       if (message["method"] === "notifications/initialized") void this.#listen();
       // A notification is over when it was taken; the answer to a request is read beside what follows it.
       if (id === undefined) await response.body?.cancel();
-      else await this.#readAnswer(response, id);
+      else await this.#readAnswer(response, id, signal);
     } catch (error) {
       this.#fail(id, reasonOf(error));
+    } finally {
+      if (id !== undefined) this.#answers.delete(id);
     }
+    // Nobody waits for that answer any more: its stream would stay open for as long as the server likes.
+    const cancelled = message["method"] === cancelledMethod ? paramsOf(message)["requestId"] : undefined;
+    if (isRequestId(cancelled)) this.#answers.get(cancelled)?.abort(new Error("it was cancelled"));
   }
 
   /** With a token where the server has one to be had; asked again once, when the server wants another one. */
@@ -189,7 +202,7 @@ class HttpLink implements Link {
     else this.#events.undelivered(id, why);
   }
 
-  async #readAnswer(response: Response, id: RequestId): Promise<void> {
+  async #readAnswer(response: Response, id: RequestId, signal: AbortSignal): Promise<void> {
     const type = response.headers.get("content-type")?.split(";")[0]?.trim().toLowerCase();
     if (type === "application/json") return this.#take(await readBody(response, this.#limits.bytesMax));
     if (type !== "text/event-stream") {
@@ -197,41 +210,37 @@ class HttpLink implements Link {
       return this.#fail(id, "its answer is neither JSON nor a stream of events");
     }
     this.#events.streams?.(id);
-    let answered = false;
-    let last: StreamEvent | undefined;
-    let stream: Response | undefined = response;
-    for (let attempt = 0; stream !== undefined && !answered && attempt < resumptionsMax; attempt++) {
-      for await (const event of this.#eventsOf(stream)) {
-        last = event;
-        if (event.type !== "message") continue;
-        answered ||= isAnswerTo(event.data, id);
-        this.#take(Buffer.from(event.data, "utf8"));
-      }
-      stream = answered ? undefined : await this.#resume(id, last);
-    }
-    if (!answered) this.#fail(id, "its stream ended before the answer");
+    const why = await readToAnswer(
+      response,
+      {
+        read: (stream) => this.#eventsOf(stream),
+        take: (event) => {
+          if (event.type !== "message") return false;
+          this.#take(Buffer.from(event.data, "utf8"));
+          return isAnswerTo(event.data, id);
+        },
+        again: (lastEventId) => this.#again(lastEventId, signal),
+        paused: (ms) => this.#events.streams?.(id, ms),
+      },
+      signal,
+    );
+    if (why !== undefined) this.#fail(id, why);
   }
 
-  /** A stream that ended early is taken up where it ended (MCP 2025-11-25, resumability). */
-  async #resume(id: RequestId, last: StreamEvent | undefined): Promise<Response | undefined> {
-    if (last?.lastId === undefined || this.#closed) return undefined;
-    const waitMs = last.retryMs ?? retryMsDefault;
-    this.#events.streams?.(id, waitMs);
-    await new Promise((resolve) => setTimeout(resolve, waitMs));
-    if (this.#closed) return undefined;
+  async #again(lastEventId: string, signal: AbortSignal): Promise<Response | { readonly refused: string }> {
     const response = await this.#fetch({
-      headers: { ...this.#headers(), accept: "text/event-stream", "last-event-id": last.lastId },
+      headers: { ...this.#headers(), accept: "text/event-stream", "last-event-id": lastEventId },
+      signal,
     });
-    if (response.ok) return response;
-    await response.body?.cancel();
-    return undefined;
+    const refused = await this.#refusalOf(response);
+    return refused === undefined ? response : { refused };
   }
 
   /** What a server says without having been asked, for as long as it offers such a stream. */
   async #listen(): Promise<void> {
     let last: StreamEvent | undefined;
-    try {
-      for (let attempt = 0; !this.#closed && attempt < resumptionsMax; attempt++) {
+    for (let inVain = 0; !this.#closed && inVain < attemptsInVainMax; inVain++) {
+      try {
         const response = await this.#fetch({
           headers: {
             ...this.#headers(),
@@ -244,15 +253,14 @@ class HttpLink implements Link {
           return;
         }
         for await (const event of this.#eventsOf(response)) {
-          // It is alive: the count is of attempts in vain.
-          attempt = 0;
+          inVain = 0;
           last = event;
           if (event.type === "message") this.#take(Buffer.from(event.data, "utf8"));
         }
-        await new Promise((resolve) => setTimeout(resolve, last?.retryMs ?? retryMsDefault));
+      } catch (error) {
+        if (!this.#closed) this.#events.log(`its stream of notifications was cut: ${reasonOf(error)}`);
       }
-    } catch (error) {
-      if (!this.#closed) this.#events.log(`its stream of notifications ended: ${reasonOf(error)}`);
+      if (!this.#closed) await pause(last?.retryMs ?? retryMsDefault, undefined, { ref: false });
     }
   }
 

@@ -66,9 +66,15 @@ export class HttpClient {
     );
   }
 
-  async initialize(capabilities: JsonObject = {}): Promise<Message> {
+  /** What comes back to a message, as it stands on the wire. */
+  async raw(body: JsonObject): Promise<string> {
+    const init = { method: "POST", headers: this.headers(), body: JSON.stringify(body) };
+    return (await fetch(this.url, { ...init, dispatcher: this.#dispatcher })).text();
+  }
+
+  async initialize(capabilities: JsonObject = {}, protocolVersion = "2025-11-25"): Promise<Message> {
     const clientInfo = { name: "test", version: "1" };
-    const params = { protocolVersion: "2025-11-25", capabilities, clientInfo };
+    const params = { protocolVersion, capabilities, clientInfo };
     const answer = await this.post({ jsonrpc: "2.0", id: "init", method: "initialize", params });
     this.session = answer.headers.get("mcp-session-id") ?? undefined;
     await this.post({ jsonrpc: "2.0", method: "notifications/initialized" });
@@ -89,10 +95,13 @@ export class HttpClient {
   }
 
   /** Opens the stream for what belongs to no request; settles when it is open. */
-  async listen(): Promise<{ readonly ended: Promise<void> }> {
+  async listen(lastEventId?: string): Promise<{ readonly ended: Promise<void> }> {
     const response = await fetch(this.url, {
       dispatcher: this.#dispatcher,
-      headers: this.headers({ accept: "text/event-stream" }),
+      headers: this.headers({
+        accept: "text/event-stream",
+        ...(lastEventId === undefined ? {} : { "last-event-id": lastEventId }),
+      }),
       signal: this.#stop.signal,
     });
     if (response.status !== 200) throw new Error(`status ${response.status}`);
