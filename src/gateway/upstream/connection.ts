@@ -179,6 +179,8 @@ export class UpstreamConnection {
   }
 
   #connect(): Link {
+    // One that refused to be initialized, and is asked again: what it was told before does not count.
+    this.#link?.close();
     this.#startedAt = performance.now();
     // A link that was given up may still talk: only the one that stands is listened to.
     let current: Link | undefined = undefined as Link | undefined;
