@@ -1,4 +1,5 @@
-import { ByAgent, type Loadable, optional, type Rival, splitCapability } from "./contender.js";
+import { rival } from "../harness/root.js";
+import { ByAgent, type Loadable, type Rival, splitCapability } from "./contender.js";
 import type { Question } from "./questions.js";
 
 interface Engine {
@@ -15,7 +16,7 @@ interface Package {
  * shapes, expiry and constraints cannot be said, and are answered wrongly.
  */
 export async function agt(): Promise<Rival> {
-  const loaded = (await optional("@microsoft/agent-governance-sdk")) as Package | undefined;
+  const loaded = (await rival("@microsoft/agent-governance-sdk")) as Package | undefined;
   if (loaded === undefined) return undefined;
   const { PolicyEngine } = loaded;
   return (): Loadable => {

@@ -1,4 +1,5 @@
-import { ByAgent, type Loadable, optional, type Rival, splitCapability } from "./contender.js";
+import { rival } from "../harness/root.js";
+import { ByAgent, type Loadable, type Rival, splitCapability } from "./contender.js";
 import { type Grant, nowMs } from "./grants.js";
 
 interface Enforcer {
@@ -22,7 +23,7 @@ m = r.sub == p.sub && globMatch(r.act, p.act) && globMatch(r.obj, p.obj) && r.no
 
 /** casbin with `globMatch` and an expiry, one enforcer an agent; constraints are not said to it. */
 export async function casbin(): Promise<Rival> {
-  const loaded = (await optional("casbin")) as Package | undefined;
+  const loaded = (await rival("casbin")) as Package | undefined;
   if (loaded === undefined) return undefined;
   return (): Loadable => {
     const grants = new ByAgent();

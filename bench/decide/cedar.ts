@@ -1,4 +1,5 @@
-import { ByAgent, type Loadable, optional, type Rival, splitCapability } from "./contender.js";
+import { rival } from "../harness/root.js";
+import { ByAgent, type Loadable, type Rival, splitCapability } from "./contender.js";
 import { type Grant, nowMs } from "./grants.js";
 import type { Question } from "./questions.js";
 
@@ -28,7 +29,7 @@ interface Package {
  * are conditions; counters are not its business; `like` has a `*` that crosses `/`.
  */
 export async function cedar(): Promise<Rival> {
-  const engine = (await optional("@cedar-policy/cedar-wasm/nodejs")) as Package | undefined;
+  const engine = (await rival("@cedar-policy/cedar-wasm/nodejs")) as Package | undefined;
   if (engine === undefined) return undefined;
   return (): Loadable => {
     const grants = new ByAgent();

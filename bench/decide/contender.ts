@@ -38,14 +38,3 @@ export class ByAgent {
     else known.push(grant);
   }
 }
-
-/** What a package of bench/package.json exports; undefined where `npm ci --prefix bench` was not run. */
-export async function optional(name: string): Promise<unknown> {
-  try {
-    const found = (await import(name)) as { readonly default?: object };
-    return { ...found.default, ...found };
-  } catch (error) {
-    if ((error as NodeJS.ErrnoException).code === "ERR_MODULE_NOT_FOUND") return undefined;
-    throw error;
-  }
-}
