@@ -17,13 +17,15 @@ export interface Question {
 export function questionsFor(agents: number, count: number, seed: number): Question[] {
   const random = seeded(seed);
   const upTo = (n: number): number => Math.floor(random() * n);
-  return Array.from({ length: count }, () => {
+  const questions = Array.from({ length: count }, () => {
     const wanted = random() < 0.7;
     for (;;) {
       const question = wanted ? inside(upTo(agents), upTo(bindingsPerAgent), upTo(1e6)) : denied(upTo);
       if (question.allow === wanted) return question;
     }
   });
+  // As they arrive in a message: texts of their own, none of them put together from parts.
+  return questions.map((question) => JSON.parse(JSON.stringify(question)) as Question);
 
   function denied(pick: (n: number) => number): Question {
     const [a, x] = [pick(agents), pick(1e6)];

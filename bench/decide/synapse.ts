@@ -21,7 +21,7 @@ export class Synapse implements Decider {
   }
 
   add(grant: Grant): void {
-    for (const event of eventsOf(grant, this.state.seq)) this.state.fold(event);
+    for (const event of eventsOf(grant, this.state.seq)) this.state.fold(asRead(event));
   }
 
   asker(questions: readonly Question[]): (index: number) => boolean {
@@ -97,6 +97,11 @@ function useAt(seq: number, id: string, at: number): AuditEvent[] {
     ),
     event(seq + 1, { event: "step_execution_completed", request_id }, formatInstant(at)),
   ];
+}
+
+/** As a store gives it: texts of its own, none of them put together from parts. */
+export function asRead(event: AuditEvent): AuditEvent {
+  return JSON.parse(JSON.stringify(event)) as AuditEvent;
 }
 
 function event(seq: number, body: JsonObject & { readonly event: string }, timestamp = madeAt): AuditEvent {

@@ -22,8 +22,16 @@ export class Capability {
   /** `null`: not taken apart yet. */
   #resource: Resource | undefined | null;
 
-  private constructor(text: string, at: PlainText, resource: Resource | undefined | null) {
+  readonly #prefixes: readonly number[] | undefined;
+
+  private constructor(
+    text: string,
+    at: Omit<PlainText, "prefixes">,
+    resource: Resource | undefined | null,
+    prefixes: readonly number[] | undefined,
+  ) {
     this.text = text;
+    this.#prefixes = prefixes;
     this.#head = at.domainEnd | (at.actionEnd << INDEX_BITS);
     this.#body = at.bodyStart | (at.literalEnd << INDEX_BITS) | (at.wildcards << (2 * INDEX_BITS));
     this.#resource = resource;
@@ -32,7 +40,12 @@ export class Capability {
 
   /** From a text that stands in canonical form already. */
   static plain(text: string, at: PlainText): Capability {
-    return new Capability(text, at, null);
+    return new Capability(text, at, null, undefined);
+  }
+
+  /** The same, of what is about to be asked for. */
+  static plainRequirement(text: string, at: PlainText): Capability {
+    return new Capability(text, at, null, at.prefixes);
   }
 
   /** From a text that the whole grammar has read. */
@@ -49,6 +62,7 @@ export class Capability {
       text,
       { domainEnd, actionEnd, bodyStart: actionEnd + 1, literalEnd: 0, wildcards },
       resource,
+      undefined,
     );
   }
 
@@ -74,6 +88,11 @@ export class Capability {
   get resource(): Resource | undefined {
     if (this.#resource === null) this.#resource = readPlainResource(this.text, this);
     return this.#resource;
+  }
+
+  /** `prefixNumbers` of a requirement, which is looked up by them; a grant is filed once and keeps none. */
+  get prefixes(): readonly number[] | undefined {
+    return this.#prefixes;
   }
 
   /** Whether the indices below mean anything; else only `resource` says what the text means. */

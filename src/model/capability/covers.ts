@@ -14,6 +14,7 @@ import { sequenceCovers, sequencesOverlap } from "./sequence.js";
 export function covers(grant: Capability | string, requirement: Capability | string): boolean {
   const held = typeof grant === "string" ? parseCapability(grant) : grant;
   const asked = typeof requirement === "string" ? parseCapability(requirement) : requirement;
+  if (held === asked) return true;
   return plainCovers(held, asked) ?? resourceCovers(held, asked);
 }
 

@@ -39,7 +39,9 @@ export function readCapability(text: string): Capability {
 
 /** As `parseCapability`, for what an action requires: the action `*` is for grants only. */
 export function parseRequirement(text: string): Capability {
-  const capability = parseCapability(text);
+  assertString(text);
+  const plain = readPlainText(text);
+  const capability = plain === undefined ? readCapability(text) : Capability.plainRequirement(text, plain);
   if (isAnyAction(capability)) {
     refuse(text, capability.domain.length + 1, "an action, since `*` is for grants only");
   }

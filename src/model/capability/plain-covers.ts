@@ -8,6 +8,11 @@ import { SLASH, STAR } from "./syntax.js";
  */
 export function plainCovers(held: Capability, asked: Capability): boolean | undefined {
   if (!held.isPlain || !asked.isPlain) return undefined;
+  if (held.actionEnd === asked.actionEnd && held.bodyStart === asked.bodyStart) {
+    // Nearly always the two agree in all that comes before the first wildcard, action included.
+    const end = Math.max(held.literalEnd - 1, held.bodyStart);
+    if (isSameText(held.text, 0, end, asked.text, 0)) return restCovers(held, asked);
+  }
   if (!isSameDomain(held, asked) || !(isAnyAction(held) || isSameAction(held, asked))) return false;
   return isMethodCovered(held, asked) && bodyCovers(held, asked);
 }
@@ -56,13 +61,17 @@ function isMethodCovered(held: Capability, asked: Capability): boolean {
 }
 
 function bodyCovers(held: Capability, asked: Capability): boolean | undefined {
+  // What comes before the first wildcard, without the slash in front of that.
+  const end = Math.max(held.literalEnd - 1, held.bodyStart);
+  return isSameText(held.text, held.bodyStart, end, asked.text, asked.bodyStart) && restCovers(held, asked);
+}
+
+/** What is left to compare where both begin alike. */
+function restCovers(held: Capability, asked: Capability): boolean | undefined {
   const { bodyStart, literalEnd, text } = held;
   const at = literalEnd + asked.bodyStart - bodyStart;
-  // What comes before the first wildcard, without the slash in front of that.
-  if (literalEnd > bodyStart) {
-    if (!isSameText(text, bodyStart, literalEnd - 1, asked.text, asked.bodyStart)) return false;
-    if (at <= asked.text.length && asked.text.charCodeAt(at - 1) !== SLASH) return false;
-  }
+  if (literalEnd > bodyStart && at <= asked.text.length && asked.text.charCodeAt(at - 1) !== SLASH)
+    return false;
   if (!hasWildcard(asked)) return namesRest(text, literalEnd, asked.text, at);
   if (!hasWildcard(held)) return false;
   return literalEnd + 2 === text.length && isGap(text, literalEnd) ? true : undefined;

@@ -1,3 +1,4 @@
+import { ended, hashed, mixed } from "./hash.js";
 import { CHARACTERS_MAX, SEGMENTS_MAX, SLASH, STAR, WILDCARDS_MAX } from "./syntax.js";
 
 /**
@@ -13,7 +14,12 @@ export interface PlainText {
   /** Where its first segment with a wildcard begins; one past the end of the text when there is none. */
   readonly literalEnd: number;
   readonly wildcards: number;
+  /** As `prefixNumbers` gives them. */
+  readonly prefixes: readonly number[];
 }
+
+const COLON = 0x3a;
+const DOT = 0x2e;
 
 const WORD = 1;
 const WORD_FIRST = 2;
@@ -21,23 +27,24 @@ const SEGMENT = 4;
 const URL_SEGMENT = 8;
 const HOST = 16;
 
-/** What each ASCII character may be part of. `*` is looked at by itself. */
-const kinds = new Uint8Array(128);
-for (let unit = 0x20; unit < 0x7f; unit++) if (unit !== SLASH && unit !== 0x5c) kinds[unit] = SEGMENT;
-const mark = (characters: string, kind: number): void => {
-  for (const character of characters)
-    kinds[character.charCodeAt(0)] = (kinds[character.charCodeAt(0)] ?? 0) | kind;
-};
-const letters = "abcdefghijklmnopqrstuvwxyz";
-const digits = "0123456789";
-mark(letters, WORD | WORD_FIRST | URL_SEGMENT | HOST);
-mark(digits, WORD | URL_SEGMENT | HOST);
-mark("_-", WORD | URL_SEGMENT | HOST);
-mark(`${letters.toUpperCase()}.~!$&'()+,;=:@*`, URL_SEGMENT);
+/** What each UTF-16 unit may be part of; slashes, stars, backslashes and all beyond ASCII are looked at by themselves. */
+const kinds = new Uint8Array(0x10000);
+kinds.fill(SEGMENT, 0x20, 0x7f);
+mark("abcdefghijklmnopqrstuvwxyz", WORD | WORD_FIRST | URL_SEGMENT | HOST);
+mark("0123456789_-", WORD | URL_SEGMENT | HOST);
+mark("ABCDEFGHIJKLMNOPQRSTUVWXYZ.~!$&'()+,;=:@", URL_SEGMENT);
+for (const character of "/*\\") kinds[character.charCodeAt(0)] = 0;
 
-const COLON = 0x3a;
-const DOT = 0x2e;
-const SPACE = 0x20;
+function mark(characters: string, kind: number): void {
+  for (let at = 0; at < characters.length; at++) {
+    const unit = characters.charCodeAt(at);
+    kinds[unit] = (kinds[unit] ?? 0) | kind;
+  }
+}
+
+function isKind(unit: number, kind: number): boolean {
+  return ((kinds[unit] ?? 0) & kind) !== 0;
+}
 
 /**
  * @returns undefined for every text that needs more than this: to be refused, brought into canonical form, or read
@@ -51,92 +58,93 @@ export function readPlainText(text: string): PlainText | undefined {
   const actionStart = domainEnd + 1;
   const isAny = text.charCodeAt(actionStart) === STAR;
   const actionEnd = isAny ? actionStart + 1 : wordEnd(text, actionStart);
-  if (actionEnd === actionStart || text.charCodeAt(actionEnd) !== COLON) return undefined;
   const start = actionEnd + 1;
-  if (start >= text.length) return undefined;
+  if (actionEnd === actionStart || start >= text.length || text.charCodeAt(actionEnd) !== COLON)
+    return undefined;
 
+  const prefixes = [hashed(0, text, 0, domainEnd)];
   const isNet = domainEnd === 3 && text.startsWith("net");
   let bodyStart = start;
   let segmentsStart = start;
-  let segments = 0;
-  let wildcards = isAny ? 1 : 0;
   if (isNet) {
     bodyStart = hostStart(text, start);
     const hostEnd = literalHostEnd(text, bodyStart);
     if (hostEnd < 0) return undefined;
-    segments = labelsIn(text, bodyStart, hostEnd);
+    pushLabels(prefixes, text, bodyStart, hostEnd);
     segmentsStart = hostEnd + 1;
-  } else if (domainEnd === 2 && text.startsWith("fs")) {
-    if (text.charCodeAt(start) !== SLASH) return undefined;
-    segmentsStart = start + 1;
-  } else if (domainEnd === 2 && text.startsWith("os")) {
-    return undefined;
+  } else if (domainEnd === 2) {
+    if (text.startsWith("os")) return undefined;
+    if (text.startsWith("fs")) {
+      if (text.charCodeAt(start) !== SLASH) return undefined;
+      segmentsStart = start + 1;
+    }
   }
   const allowed = isNet ? URL_SEGMENT : SEGMENT;
+  // Between host and path stands a key of its own, which counts as no segment.
+  let segments = isNet ? prefixes.length - 2 : 0;
+  let wildcards = isAny ? 1 : 0;
   let literalEnd = text.length + 1;
   let segmentStart = segmentsStart;
   let stars = 0;
+  let number = prefixes[prefixes.length - 1] ?? 0;
   for (let at = segmentsStart; ; at++) {
     const unit = at < text.length ? text.charCodeAt(at) : SLASH;
-    if (unit === SLASH) {
-      if (!isPlainSegment(text, segmentStart, at, stars, isNet)) return undefined;
-      if (++segments > SEGMENTS_MAX) return undefined;
+    if (isKind(unit, allowed)) {
+      number = mixed(number, unit);
+    } else if (unit === STAR) {
+      stars++;
+    } else if (unit !== SLASH) {
+      return undefined;
+    } else {
+      if (++segments > SEGMENTS_MAX || !isPlainSegment(text, segmentStart, at, stars, isNet))
+        return undefined;
       if (stars > 0) {
         wildcards++;
         if (literalEnd > text.length) literalEnd = segmentStart;
-        // Two gaps in a row are one: its canonical form is another text.
-        if (stars === 2 && text.startsWith("**/**", segmentStart) && isEndAt(text, segmentStart + 5))
-          return undefined;
+        stars = 0;
+      } else if (literalEnd > text.length) {
+        number = ended(number);
+        prefixes.push(number);
       }
       if (at >= text.length) break;
       segmentStart = at + 1;
-      stars = 0;
-    } else if (unit === STAR) {
-      stars++;
-    } else if (unit >= 128 || ((kinds[unit] ?? 0) & allowed) === 0) {
-      return undefined;
     }
   }
   if (wildcards > WILDCARDS_MAX) return undefined;
-  return { domainEnd, actionEnd, bodyStart, literalEnd, wildcards };
+  return { domainEnd, actionEnd, bodyStart, literalEnd, wildcards, prefixes };
 }
 
-/** No empty segment, none that is dots, and at most one star, or `**` alone. */
+/** Not empty, no dots, and at most one star or a `**` by itself that no second one follows: two are one. */
 function isPlainSegment(text: string, start: number, end: number, stars: number, isNet: boolean): boolean {
   const length = end - start;
   if (length === 0) return false;
-  if (stars > 1 && !(stars === 2 && length === 2)) return false;
+  if (stars > 1) {
+    if (stars > 2 || length !== 2) return false;
+    if (text.startsWith("/**", end) && (end + 3 === text.length || text.charCodeAt(end + 3) === SLASH))
+      return false;
+  }
   if (text.charCodeAt(start) !== DOT) return true;
   // `..;x` is `..` to some servers, so dots in front are left to the whole grammar there.
-  return !isNet && !(length === 1 || (length === 2 && text.charCodeAt(start + 1) === DOT));
-}
-
-function isEndAt(text: string, at: number): boolean {
-  return at >= text.length || text.charCodeAt(at) === SLASH;
+  return !isNet && length > 1 && (length > 2 || text.charCodeAt(start + 1) !== DOT);
 }
 
 function wordEnd(text: string, start: number): number {
-  let at = start;
-  let wanted = WORD_FIRST;
-  while (at < text.length) {
-    const unit = text.charCodeAt(at);
-    if (unit >= 128 || ((kinds[unit] ?? 0) & wanted) === 0) break;
-    wanted = WORD;
-    at++;
-  }
+  if (start >= text.length || !isKind(text.charCodeAt(start), WORD_FIRST)) return start;
+  let at = start + 1;
+  while (at < text.length && isKind(text.charCodeAt(at), WORD)) at++;
   return at;
 }
 
 /** After `METHOD `, when there is one. */
 function hostStart(text: string, start: number): number {
-  let at = start;
-  while (at < text.length && at - start < 32) {
+  const space = text.indexOf(" ", start);
+  if (space <= start || space - start > 32) return start;
+  for (let at = start; at < space; at++) {
     const unit = text.charCodeAt(at);
     const isLetter = unit >= 0x41 && unit <= 0x5a;
-    if (!isLetter && !(unit === 0x2d && at > start)) break;
-    at++;
+    if (!isLetter && !(unit === 0x2d && at > start)) return start;
   }
-  return at > start && text.charCodeAt(at) === SPACE ? at + 1 : start;
+  return space + 1;
 }
 
 /**
@@ -145,25 +153,27 @@ function hostStart(text: string, start: number): number {
  */
 function literalHostEnd(text: string, start: number): number {
   let labelStart = start;
-  let at = start;
-  for (; at < text.length; at++) {
+  for (let at = start; at < text.length; at++) {
     const unit = text.charCodeAt(at);
-    if (unit === DOT || unit === SLASH) {
-      const length = at - labelStart;
-      if (length === 0 || length > 63 || text.startsWith("xn--", labelStart)) return -1;
-      if (unit === SLASH) break;
-      labelStart = at + 1;
-    } else if (unit >= 128 || ((kinds[unit] ?? 0) & HOST) === 0) {
-      return -1;
-    }
+    if (isKind(unit, HOST)) continue;
+    if (unit !== DOT && unit !== SLASH) return -1;
+    const length = at - labelStart;
+    if (length === 0 || length > 63 || text.startsWith("xn--", labelStart)) return -1;
+    if (unit === SLASH) return at - start <= 253 && isKind(text.charCodeAt(labelStart), WORD_FIRST) ? at : -1;
+    labelStart = at + 1;
   }
-  const last = text.charCodeAt(labelStart);
-  const isName = ((kinds[last] ?? 0) & WORD_FIRST) !== 0;
-  return at < text.length && at - start <= 253 && isName ? at : -1;
+  return -1;
 }
 
-function labelsIn(text: string, start: number, end: number): number {
-  let count = 1;
-  for (let at = start; at < end; at++) if (text.charCodeAt(at) === DOT) count++;
-  return count;
+/** Labels are keys from the right, and then comes the one between host and path. */
+function pushLabels(prefixes: number[], text: string, start: number, hostEnd: number): void {
+  let number = prefixes[0] ?? 0;
+  for (let end = hostEnd; end > start;) {
+    let labelStart = end;
+    while (labelStart > start && text.charCodeAt(labelStart - 1) !== DOT) labelStart--;
+    number = ended(hashed(number, text, labelStart, end));
+    prefixes.push(number);
+    end = labelStart - 1;
+  }
+  prefixes.push(ended(mixed(number, SLASH)));
 }
