@@ -1,15 +1,15 @@
-import { nodeTreeHasher } from "../core/tree-hasher.js";
-import type { EventRow, LogImage } from "../core/log-image.js";
+import type { EntryPage, EventRow, LogImage } from "../core/log-image.js";
+import { binaryBytes } from "../core/node-crypto.js";
+import { leafOfText, nodeTreeHasher } from "../core/tree-hasher.js";
 import { EvidenceError } from "../model/errors.js";
 import { type AuditEvent, textMember } from "../model/event.js";
-import { appendLeaf, type CompactRange, emptyRange, rangeRoot } from "../model/proof/compact-range.js";
-import { parseEntry } from "../model/proof/entry.js";
+import { parseEntry, parseEntryText } from "../model/proof/entry.js";
 import { grammarChecker } from "../model/proof/grammar.js";
 import { equalBytes, hashBytes } from "../model/proof/hash.js";
+import { commitmentsOf, readUsualEntry } from "../model/proof/usual-entry.js";
 import { State } from "../model/state.js";
 import { RunFold } from "./run-fold.js";
-
-const keptLevels = 8;
+import { TreeCheck } from "./tree-check.js";
 
 /**
  * Goes through the rows of a log in order and recomputes all that follows from them: leaf hashes, the tree and
@@ -19,11 +19,10 @@ const keptLevels = 8;
 export class EventCheck {
   readonly #image: LogImage;
   readonly #grammar = grammarChecker();
+  readonly #tree: TreeCheck;
   readonly #erased = new Set<string>();
   /** Commitments whose bytes are not in the store, each with the first event that made it. */
   readonly #missing = new Map<string, number>();
-  #range: CompactRange = emptyRange();
-  #nodes = 0;
   /** Numbers of the events that replaced the key. */
   readonly rotations: number[] = [];
   readonly state = new State();
@@ -31,33 +30,45 @@ export class EventCheck {
 
   constructor(image: LogImage) {
     this.#image = image;
+    this.#tree = new TreeCheck(image);
   }
 
   get size(): number {
-    return this.#range.end;
+    return this.#tree.size;
   }
 
   get root(): Uint8Array {
-    return rangeRoot(nodeTreeHasher, this.#range);
+    return this.#tree.root;
+  }
+
+  /**
+   * Takes row after row.
+   *
+   * @param each called after each.
+   * @throws EvidenceError with the number of the event that is wrong.
+   */
+  takePage({ first, documents, leaves }: EntryPage, each: () => void): void {
+    if (first !== this.size + 1) throw misplaced(this.size + 1, first);
+    for (const [at, text] of documents.entries()) {
+      this.#takeText(text, leaves.slice(at * hashBytes, (at + 1) * hashBytes));
+      each();
+    }
   }
 
   /** @throws EvidenceError with the number of the event that is wrong. */
-  take(row: EventRow): void {
+  take({ seq: number, doc, leaf }: EventRow): void {
     const seq = this.size + 1;
-    const fail = (code: ConstructorParameters<typeof EvidenceError>[0], why: string, cause?: unknown) =>
-      new EvidenceError(code, `event ${seq}: ${why}`, { seq, cause });
-    if (row.seq !== seq) throw fail("wrong_order", `it is missing: the next row is number ${row.seq}`);
-    const { doc, leaf } = row;
-    if (doc === undefined) throw fail("malformed_entry", "its row holds no text");
-    if (leaf?.length !== hashBytes) throw fail("entry_mismatch", "its row holds no leaf hash");
+    if (number !== seq) throw misplaced(seq, number);
+    if (doc === undefined) throw faulty("malformed_entry", seq, "its row holds no text");
+    if (leaf?.length !== hashBytes) throw faulty("entry_mismatch", seq, "its row holds no leaf hash");
     const computed = nodeTreeHasher.leaf(doc);
     if (!equalBytes(computed, leaf)) {
-      throw fail("entry_mismatch", "its document does not have the hash that was kept when it was logged");
+      const why = "its document does not have the hash that was kept when it was logged";
+      throw faulty("entry_mismatch", seq, why);
     }
-    const event = this.#read(doc, fail);
-    this.#range = appendLeaf(nodeTreeHasher, this.#range, computed, (level, index, hash) => {
-      if (level > 0 && level % keptLevels === 0) this.#checkNode(level, index, hash);
-    });
+    const event = this.#checked(() => this.#grammar.check(parseEntry(doc)));
+    this.#fold(event);
+    this.#tree.append(computed);
     this.#note(event);
   }
 
@@ -66,26 +77,7 @@ export class EventCheck {
    * @throws EvidenceError
    */
   end(): void {
-    const count = this.#image.eventCount();
-    if (count !== this.size)
-      throw new EvidenceError(
-        "wrong_order",
-        `the log has ${count} rows, but numbers lead to ${this.size} of them`,
-      );
-    const heads = this.#image.head();
-    const [head] = heads;
-    const hashes = Buffer.concat(this.#range.hashes);
-    if (heads.length !== 1 || head?.size !== this.size || !equalBytes(head.hashes, hashes)) {
-      const said = heads.length === 1 ? `${String(head?.size)} events` : `${heads.length} heads`;
-      throw new EvidenceError(
-        "root_mismatch",
-        `the log has ${this.size} events, but the head of its tree (${said}) is not theirs`,
-        { hint: "events were cut off or added without the log's own writer" },
-      );
-    }
-    const nodes = this.#image.nodeCount();
-    if (nodes !== this.#nodes)
-      throw new EvidenceError("root_mismatch", `the tree keeps ${nodes} nodes, not ${this.#nodes}`);
+    this.#tree.end();
   }
 
   /** Commitments whose bytes are gone although no event says that they were erased, in log order. */
@@ -97,46 +89,66 @@ export class EventCheck {
     return this.#erased.has(ref);
   }
 
-  #read(
-    doc: Uint8Array,
-    fail: (code: "malformed_entry", why: string, cause?: unknown) => EvidenceError,
-  ): AuditEvent {
-    let event: AuditEvent;
+  #takeText(text: string, leaf: string): void {
+    // Where decoding replaced something, the text is not what was hashed: the row's own bytes are looked at.
+    if (leafOfText(text) !== leaf || text.includes("\ufffd")) {
+      const [row] = this.#image.events(this.size, 1);
+      if (row === undefined) throw new RangeError(`event ${this.size + 1} was read and is not there`);
+      this.take(row);
+      return;
+    }
+    const usual = readUsualEntry(text);
+    const event = this.#checked(() => {
+      if (usual === undefined) return this.#grammar.check(parseEntryText(text));
+      this.#grammar.place(usual);
+      return usual;
+    });
+    this.#fold(event);
+    this.#tree.append(binaryBytes(leaf));
+    this.#note(event);
+  }
+
+  #checked(check: () => AuditEvent): AuditEvent {
     try {
-      event = this.#grammar.check(parseEntry(doc));
+      return check();
     } catch (error) {
       if (error instanceof EvidenceError && error.seq !== undefined) throw error;
-      throw fail("malformed_entry", messageOf(error), error);
+      throw faulty("malformed_entry", this.size + 1, messageOf(error), error);
     }
+  }
+
+  #fold(event: AuditEvent): void {
     try {
       this.state.fold(event);
       this.runs.fold(event);
     } catch (error) {
-      throw fail("malformed_entry", `no state follows from it: ${messageOf(error)}`, error);
+      const why = `no state follows from it: ${messageOf(error)}`;
+      throw faulty("malformed_entry", this.size + 1, why, error);
     }
-    return event;
-  }
-
-  #checkNode(level: number, index: number, hash: Uint8Array): void {
-    this.#nodes++;
-    const kept = this.#image.node(level, index);
-    if (kept !== undefined && equalBytes(kept, hash)) return;
-    const span = 2 ** level;
-    throw new EvidenceError(
-      "root_mismatch",
-      `the tree does not keep the hash of events ${index * span + 1} to ${(index + 1) * span} as they stand now`,
-    );
   }
 
   #note(event: AuditEvent): void {
-    if (event.event.startsWith("x_")) return;
-    if (event.event === "key_rotated") this.rotations.push(event.seq);
-    if (event.event === "blob_erased") this.#erased.add(textMember(event, "ref"));
-    for (const [member, ref] of Object.entries(event)) {
-      if (!member.endsWith("_commitment") || typeof ref !== "string") continue;
+    const type = event.event;
+    if (type.startsWith("x_")) return;
+    if (type === "key_rotated") this.rotations.push(event.seq);
+    if (type === "blob_erased") this.#erased.add(textMember(event, "ref"));
+    for (const ref of commitmentsOf(event)) {
       if (!this.#missing.has(ref) && !this.#image.hasBlob(ref)) this.#missing.set(ref, event.seq);
     }
   }
+}
+
+function misplaced(seq: number, found: number): EvidenceError {
+  return faulty("wrong_order", seq, `it is missing: the next row is number ${found}`);
+}
+
+function faulty(
+  code: ConstructorParameters<typeof EvidenceError>[0],
+  seq: number,
+  why: string,
+  cause?: unknown,
+): EvidenceError {
+  return new EvidenceError(code, `event ${seq}: ${why}`, { seq, cause });
 }
 
 function messageOf(error: unknown): string {

@@ -85,14 +85,16 @@ async function readAll(
   compare();
   let after = Number.MIN_SAFE_INTEGER;
   for (;;) {
-    const rows = image.events(after, pageSize);
+    const page = image.entries(after, pageSize);
+    const rows = page === undefined ? image.events(after, pageSize) : [];
+    if (page !== undefined) events.takePage(page, compare);
     for (const row of rows) {
       events.take(row);
       compare();
-      after = row.seq;
     }
+    after = events.size;
     onProgress?.(events.size, total);
-    if (rows.length < pageSize) return;
+    if ((page?.documents ?? rows).length < pageSize) return;
     // Lets Ctrl-C through.
     await new Promise((resolve) => setImmediate(resolve));
     signal?.throwIfAborted();

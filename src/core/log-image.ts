@@ -9,6 +9,15 @@ export interface EventRow {
   readonly leaf: Uint8Array | undefined;
 }
 
+/** Rows that are as rows should be: numbered without a gap, and each with a text and a hash. */
+export interface EntryPage {
+  /** Number of the first. */
+  readonly first: number;
+  readonly documents: readonly string[];
+  /** Their leaf hashes one after the other, one character a byte: 32 characters for each document. */
+  readonly leaves: string;
+}
+
 export interface CheckpointRow {
   readonly size: number;
   readonly note: string;
@@ -44,6 +53,11 @@ export interface LogImage {
   eventCount(): number;
   /** Rows with a higher `seq`, in order. */
   events(after: number, limit: number): readonly EventRow[];
+  /**
+   * The same rows, read in a fraction of the time; undefined where there are none, or one is not as it should be,
+   * which `events` shows. A text that is not valid UTF-8 has U+FFFD in place of what could not be decoded.
+   */
+  entries(after: number, limit: number): EntryPage | undefined;
   /** Numbers of the first and the last event of a run, by the index over runs; undefined when there are none. */
   rangeOfRun(runId: string): { readonly first: number; readonly last: number } | undefined;
   /** The run that was started last. */

@@ -4,6 +4,8 @@ import type { AuthorityRow, CheckpointRow, EventRow, LogImage, RunRow } from "..
 import { StoreError } from "../../model/errors.js";
 import { State } from "../../model/state.js";
 import { applicationId, type Connection, isDamage, missingStore, schema, schemaVersion } from "./database.js";
+import { damaged, guarded } from "./damage.js";
+import { entryReader } from "./image-entries.js";
 import { loadState } from "./projection.js";
 
 // A damaged row can hold NULL where the schema forbids it, and casting does not change that: what is empty is found wrong.
@@ -80,6 +82,7 @@ function imageOf(db: Connection): LogImage {
     logId: () => get<{ value: string }>("SELECT value FROM meta WHERE key = 'log_id'")?.value ?? "",
     eventCount: () => count("events"),
     events: (after, limit) => guarded(() => page.all(after, limit) as EventRow[]).map(known),
+    entries: entryReader(db),
     documents: (after, limit) => guarded(() => plain.all(after, limit) as [number, unknown][]),
     keyRotations: () =>
       all<EventRow>(
@@ -190,22 +193,10 @@ function* rows<T>(db: Connection, sql: string): Iterable<T> {
   }
 }
 
-function guarded<T>(read: () => T): T {
-  try {
-    return read();
-  } catch (error) {
-    throw isDamage(error) ? damaged(error) : error;
-  }
-}
-
 function known(row: EventRow): EventRow {
   return { seq: row.seq, doc: bytesOf(row.doc), leaf: bytesOf(row.leaf) };
 }
 
 function bytesOf(value: unknown): Uint8Array | undefined {
   return value instanceof Uint8Array ? value : undefined;
-}
-
-function damaged(cause: Error): StoreError {
-  return new StoreError("database_damaged", `the database is damaged: ${cause.message}`, { cause });
 }
