@@ -1,4 +1,4 @@
-import type { EntryPage, EventRow, LogImage } from "../core/log-image.js";
+import type { BlobSurvey, EntryPage, EventRow, LogImage } from "../core/log-image.js";
 import { binaryBytes } from "../core/node-crypto.js";
 import { leafOfText, nodeTreeHasher } from "../core/tree-hasher.js";
 import { EvidenceError } from "../model/errors.js";
@@ -8,6 +8,7 @@ import { grammarChecker } from "../model/proof/grammar.js";
 import { equalBytes, hashBytes } from "../model/proof/hash.js";
 import { commitmentsOf, readUsualEntry } from "../model/proof/usual-entry.js";
 import { State } from "../model/state.js";
+import { type Commitment, Commitments } from "./commitments.js";
 import { RunFold } from "./run-fold.js";
 import { TreeCheck } from "./tree-check.js";
 
@@ -21,8 +22,7 @@ export class EventCheck {
   readonly #grammar = grammarChecker();
   readonly #tree: TreeCheck;
   readonly #erased = new Set<string>();
-  /** Commitments whose bytes are not in the store, each with the first event that made it. */
-  readonly #missing = new Map<string, number>();
+  readonly #commitments = new Commitments();
   /** Numbers of the events that replaced the key. */
   readonly rotations: number[] = [];
   readonly state = new State();
@@ -81,12 +81,14 @@ export class EventCheck {
   }
 
   /** Commitments whose bytes are gone although no event says that they were erased, in log order. */
-  lost(): { readonly ref: string; readonly seq: number }[] {
-    return [...this.#missing].filter(([ref]) => !this.#erased.has(ref)).map(([ref, seq]) => ({ ref, seq }));
+  lost(blobs: BlobSurvey): Commitment[] {
+    const missing = this.#commitments.missing(blobs, (ref) => this.#image.hasBlob(ref));
+    return missing.filter(({ ref }) => !this.#erased.has(ref));
   }
 
-  isErased(ref: string): boolean {
-    return this.#erased.has(ref);
+  /** Commitments whose bytes were erased, and nevertheless are there. */
+  back(): string[] {
+    return [...this.#erased].filter((ref) => this.#image.hasBlob(ref));
   }
 
   #takeText(text: string, leaf: string): void {
@@ -132,9 +134,7 @@ export class EventCheck {
     if (type.startsWith("x_")) return;
     if (type === "key_rotated") this.rotations.push(event.seq);
     if (type === "blob_erased") this.#erased.add(textMember(event, "ref"));
-    for (const ref of commitmentsOf(event)) {
-      if (!this.#missing.has(ref) && !this.#image.hasBlob(ref)) this.#missing.set(ref, event.seq);
-    }
+    for (const ref of commitmentsOf(event)) this.#commitments.add(ref, event.seq);
   }
 }
 

@@ -1,5 +1,4 @@
-import { hash } from "node:crypto";
-import type { AuthorityRow, LogImage, RunRow } from "../core/log-image.js";
+import type { AuthorityRow, BlobSurvey, LogImage, RunRow } from "../core/log-image.js";
 import type { LinkRecord } from "../model/authority.js";
 import type { State } from "../model/state.js";
 import type { EventCheck } from "./event-check.js";
@@ -10,13 +9,13 @@ import type { RunFold } from "./run-fold.js";
  * Compares every table that the store decides from with what follows from the log. Whoever edits one of them
  * grants or takes away authority without an event.
  */
-export function* projectionProblems(image: LogImage, events: EventCheck): Generator<Problem> {
+export async function* projectionProblems(image: LogImage, events: EventCheck): AsyncGenerator<Problem> {
   yield* authorityProblems(image, events.state);
   yield* suspensionProblems(image, events);
   yield* openStepProblems(image, events.state);
   yield* runProblems(image, events.runs);
   yield* policyProblems(image, events.runs);
-  yield* blobProblems(image, events);
+  yield* blobProblems(await image.blobs(), events);
 }
 
 function* authorityProblems(image: LogImage, state: State): Generator<Problem> {
@@ -126,14 +125,14 @@ function* policyProblems(image: LogImage, { policies }: RunFold): Generator<Prob
 }
 
 /** Bytes behind commitments: each must be what its commitment says, and gone only by an event. */
-function* blobProblems(image: LogImage, events: EventCheck): Generator<Problem> {
-  for (const { ref, salt, bytes } of image.blobs()) {
-    if (hash("sha256", Buffer.concat([salt, bytes]), "hex") !== ref)
-      yield problem("blob_mismatch", `the bytes kept for \`${ref}\` are not those that were committed to`);
-    else if (events.isErased(ref))
-      yield problem("blob_mismatch", `the bytes of \`${ref}\` were erased and are back`);
-  }
-  for (const { ref, seq } of events.lost())
+function* blobProblems(blobs: BlobSurvey, events: EventCheck): Generator<Problem> {
+  const unlike = new Set(blobs.unlike);
+  const back = events.back().filter((ref) => !unlike.has(ref));
+  for (const ref of [...unlike, ...back].sort())
+    yield unlike.has(ref)
+      ? problem("blob_mismatch", `the bytes kept for \`${ref}\` are not those that were committed to`)
+      : problem("blob_mismatch", `the bytes of \`${ref}\` were erased and are back`);
+  for (const { ref, seq } of events.lost(blobs))
     yield problem(
       "blob_missing",
       `event ${seq}: the bytes of \`${ref}\` are gone, and no event erased them`,

@@ -49,7 +49,7 @@ export async function verifyLog(image: LogImage, options: VerifyLogOptions = {})
     events.end();
     checkpoints.end(events.size, trusted);
     assertNotShorter(events.size, against);
-    for (const found of projectionProblems(image, events)) {
+    for await (const found of projectionProblems(image, events)) {
       problems.push(found);
       if (problems.length >= problemsMax) break;
     }
@@ -59,7 +59,7 @@ export async function verifyLog(image: LogImage, options: VerifyLogOptions = {})
     problems.push(found);
   }
   // Last, since it names no event: whoever reads the first problem learns where to look.
-  problems.push(...damage(image));
+  problems.push(...(await damage(image)));
   return Object.freeze({
     ok: problems.length === 0,
     events: events.size,
@@ -101,9 +101,9 @@ async function readAll(
   }
 }
 
-function damage(image: LogImage): Problem[] {
+async function damage(image: LogImage): Promise<Problem[]> {
   try {
-    return image.damage().map((why) => problem("database_damaged", why));
+    return (await image.damage()).map((why) => problem("database_damaged", why));
   } catch (error) {
     const found = problemOf(error);
     if (found === undefined) throw error;

@@ -42,13 +42,20 @@ export interface RunRow {
   readonly writer: string | null;
 }
 
+export interface BlobSurvey {
+  /** Whether there are bytes for a commitment, given as the 32 bytes that begin at `at`. */
+  has(commitment: Uint8Array, at: number): boolean;
+  /** The references, in order, whose bytes are not what was committed to; at most a hundred. */
+  readonly unlike: readonly string[];
+}
+
 /**
  * A database at one moment, for an auditor: read-only, and nothing in it is taken for true. Every method
  * throws `StoreError` with code `database_damaged` when the database cannot give what was asked.
  */
 export interface LogImage {
   /** What the database itself finds wrong: broken pages, indices that disagree, a schema that is not ours. */
-  damage(): readonly string[];
+  damage(): Promise<readonly string[]>;
   logId(): string;
   eventCount(): number;
   /** Rows with a higher `seq`, in order. */
@@ -88,6 +95,7 @@ export interface LogImage {
   blob(ref: string): { readonly salt: Uint8Array; readonly bytes: Uint8Array } | undefined;
   /** The state at the last event as the tables have it, which is what the store decides from. */
   state(): State;
-  blobs(): Iterable<{ readonly ref: string; readonly salt: Uint8Array; readonly bytes: Uint8Array }>;
+  /** What all bytes behind commitments are, each compared with its commitment. */
+  blobs(): Promise<BlobSurvey>;
   close(): void;
 }

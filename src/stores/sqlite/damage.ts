@@ -9,10 +9,10 @@ export function guarded<T>(read: () => T): T {
   try {
     return read();
   } catch (error) {
-    throw isDamage(error) ? damaged(error) : error;
+    throw isDamage(error) ? damagedBy(error) : error;
   }
 }
 
-export function damaged(cause: Error): StoreError {
+export function damagedBy(cause: Error): StoreError {
   return new StoreError("database_damaged", `the database is damaged: ${cause.message}`, { cause });
 }

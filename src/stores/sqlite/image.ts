@@ -1,12 +1,13 @@
-import { existsSync } from "node:fs";
+import { existsSync, statSync } from "node:fs";
 import Database from "better-sqlite3";
 import type { AuthorityRow, CheckpointRow, EventRow, LogImage, RunRow } from "../../core/log-image.js";
 import { StoreError } from "../../model/errors.js";
 import { State } from "../../model/state.js";
 import { applicationId, type Connection, isDamage, missingStore, schema, schemaVersion } from "./database.js";
-import { damaged, guarded } from "./damage.js";
+import { damagedBy, guarded } from "./damage.js";
 import { entryReader } from "./image-entries.js";
 import { loadState } from "./projection.js";
+import { type FileSurvey, surveyHere, SurveyThread } from "./survey.js";
 
 // A damaged row can hold NULL where the schema forbids it, and casting does not change that: what is empty is found wrong.
 const noteColumn = "coalesce(CAST(note AS TEXT), '') AS note";
@@ -25,16 +26,77 @@ export function openImage(path: string): LogImage {
   if (!existsSync(path)) throw missingStore(path);
   let db: Connection | undefined;
   try {
-    db = new Database(path, { readonly: true, timeout: 2_000 });
-    db.pragma("trusted_schema = OFF");
-    // All that follows sees one moment, whatever others append meanwhile.
-    db.exec("BEGIN");
+    db = connect(path);
+    begin(db);
     assertOurs(db, path);
-    return imageOf(db);
+    return imageOf(db, surveyHere(db));
   } catch (error) {
     db?.close();
-    throw isDamage(error) ? damaged(error) : error;
+    throw isDamage(error) ? damagedBy(error) : error;
   }
+}
+
+/**
+ * The same, for whoever reads all of a long log: what needs nothing of the events is read on a second thread, from the
+ * same moment of the database.
+ *
+ * @param fromBytes of the file; a shorter one is read before a thread has started. Default 32 MiB.
+ * @throws StoreError as `openImage`.
+ */
+export async function openSurveyedImage(path: string, fromBytes = 2 ** 25): Promise<LogImage> {
+  if (!existsSync(path)) throw missingStore(path);
+  if (statSync(path).size < fromBytes) return openImage(path);
+  let db: Connection | undefined;
+  let thread: SurveyThread | undefined;
+  try {
+    db = connect(path);
+    thread = new SurveyThread(path, db);
+    const survey = (await beginTogether(path, db, thread)) ? thread : surveyHere(db);
+    assertOurs(db, path);
+    if (survey === thread) thread.start();
+    else thread.stop();
+    return imageOf(db, survey);
+  } catch (error) {
+    thread?.stop();
+    db?.close();
+    throw isDamage(error) ? damagedBy(error) : error;
+  }
+}
+
+const attemptsMax = 200;
+
+/**
+ * Both begin to read with no commit of anybody in between. False when the thread cannot, or somebody writes so much
+ * that it never comes to that: then the connection has begun alone.
+ */
+async function beginTogether(path: string, db: Connection, thread: SurveyThread): Promise<boolean> {
+  const watch = connect(path);
+  try {
+    for (let attempt = 0; attempt < attemptsMax; attempt++) {
+      // Other than before if and only if another connection committed meanwhile; this one never does.
+      const before = watch.pragma("data_version", { simple: true });
+      begin(db);
+      const begun = await thread.begin();
+      if (!begun || watch.pragma("data_version", { simple: true }) === before) return begun;
+      if (attempt + 1 < attemptsMax) db.exec("ROLLBACK");
+    }
+    return false;
+  } finally {
+    watch.close();
+  }
+}
+
+function connect(path: string): Connection {
+  const db = new Database(path, { readonly: true, timeout: 2_000 });
+  db.pragma("trusted_schema = OFF");
+  return db;
+}
+
+/** All that follows sees one moment, whatever others append meanwhile. */
+function begin(db: Connection): void {
+  db.exec("BEGIN");
+  // The moment is that of the first look.
+  db.prepare("SELECT count(*) FROM sqlite_schema").get();
 }
 
 function assertOurs(db: Connection, path: string): void {
@@ -59,7 +121,7 @@ function assertOurs(db: Connection, path: string): void {
   }
 }
 
-function imageOf(db: Connection): LogImage {
+function imageOf(db: Connection, survey: FileSurvey): LogImage {
   const all = <T>(sql: string, ...parameters: readonly unknown[]): T[] =>
     guarded(() => db.prepare(sql).all(...parameters) as T[]);
   const get = <T>(sql: string, ...parameters: readonly unknown[]): T | undefined =>
@@ -78,7 +140,7 @@ function imageOf(db: Connection): LogImage {
   );
   const node = guarded(() => db.prepare("SELECT hash FROM tree_nodes WHERE level = ? AND idx = ?").pluck());
   return {
-    damage: () => [...integrityFaults(db), ...schemaFaults(db), ...metaFaults(db)],
+    damage: async () => [...(await survey.integrity()), ...schemaFaults(db), ...metaFaults(db)],
     logId: () => get<{ value: string }>("SELECT value FROM meta WHERE key = 'log_id'")?.value ?? "",
     eventCount: () => count("events"),
     events: (after, limit) => guarded(() => page.all(after, limit) as EventRow[]).map(known),
@@ -130,20 +192,12 @@ function imageOf(db: Connection): LogImage {
         loadState(db, state);
         return state;
       }),
-    blobs: () => rows(db, `SELECT ref, ${bytesColumn("salt")}, ${bytesColumn("bytes")} FROM blobs`),
-    close: () => void db.close(),
+    blobs: () => survey.blobs(),
+    close: () => {
+      survey.stop();
+      db.close();
+    },
   };
-}
-
-/** Of `integrity_check`, the first hundred. */
-function integrityFaults(db: Connection): string[] {
-  try {
-    const found = db.pragma("integrity_check") as { integrity_check: string }[];
-    return found.map((row) => row.integrity_check).filter((text) => text !== "ok");
-  } catch (error) {
-    if (isDamage(error)) return [error.message];
-    throw error;
-  }
 }
 
 /** A trigger, a view in a table's place or a column computed otherwise would make the tables say what the log does not. */
@@ -189,7 +243,7 @@ function* rows<T>(db: Connection, sql: string): Iterable<T> {
   try {
     yield* db.prepare(sql).iterate() as IterableIterator<T>;
   } catch (error) {
-    throw isDamage(error) ? damaged(error) : error;
+    throw isDamage(error) ? damagedBy(error) : error;
   }
 }
 

@@ -1,0 +1,27 @@
+/** What the thread that reads a whole file says, and what it is told. */
+
+/** The bytes behind commitments. */
+export interface BlobList {
+  /** The references of all of them, 32 bytes each; in order, unless the file is damaged. */
+  readonly refs: Uint8Array;
+  /** Those whose bytes are not what was committed to, in the order of the table; at most a hundred. */
+  readonly unlike: readonly string[];
+}
+
+/** What was thrown, in a form that goes from thread to thread. */
+export interface SurveyFailure {
+  /** Of `SqliteError`; undefined for a failure of another kind. */
+  readonly code: string | undefined;
+  readonly message: string;
+}
+
+export type Survey<T> = { readonly found: T } | { readonly failed: SurveyFailure };
+
+export type FromSurvey =
+  | { readonly kind: "ready" }
+  | { readonly kind: "begun" }
+  | { readonly kind: "blobs"; readonly survey: Survey<BlobList> }
+  | { readonly kind: "integrity"; readonly survey: Survey<readonly string[]> };
+
+/** `begin`: to look at the database as it is now, instead of as it was. */
+export type ToSurvey = { readonly kind: "begin" } | { readonly kind: "survey" };
