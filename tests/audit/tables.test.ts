@@ -10,7 +10,7 @@ import { afterAll, beforeAll, describe, expect, test } from "vitest";
 import { verifyLog } from "../../src/audit/verify-log.js";
 import { createPipeline, defineAction, SecureExecutionContext } from "../../src/index.js";
 import { capability } from "../../src/model/capability/index.js";
-import { schema } from "../../src/stores/sqlite/database.js";
+import { schema } from "../../src/stores/sqlite/schema.js";
 import { openImage } from "../../src/stores/sqlite/image.js";
 import { publicKeyBeside } from "../../src/core/signing-key.js";
 import { livelyLog } from "../proof/fixtures/lively-log.js";

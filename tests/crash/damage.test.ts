@@ -8,7 +8,7 @@ import { afterEach, beforeEach, describe, expect, it } from "vitest";
 import { createPipeline } from "../../src/index.js";
 import { adminLane } from "../../src/core/lanes.js";
 import { AuditUnavailableError } from "../../src/model/errors.js";
-import { schemaVersion } from "../../src/stores/sqlite/database.js";
+import { schemaVersion } from "../../src/stores/sqlite/schema.js";
 import { listRuns, showRun } from "../../src/workflow/show.js";
 import { refusal } from "../actions/fixtures/http-refusal.js";
 import { expectRefusal, synapse } from "../cli/invoke.js";

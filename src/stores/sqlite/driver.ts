@@ -18,9 +18,9 @@ import { CheckpointTable } from "./checkpoint-table.js";
 import { type Connection, isBusy, openDatabase } from "./database.js";
 import { assertSameFile, type FileIdentity, identityOf } from "./file-identity.js";
 import { LeaseTable } from "./lease-table.js";
-import { AuthorityTables, eventOf, loadState } from "./projection.js";
+import { eventOf, loadState } from "./projection.js";
+import { Projections } from "./projections.js";
 import { Queries } from "./queries.js";
-import { RunTable } from "./run-table.js";
 import { verifyTail } from "./tail.js";
 import { TreeTable } from "./tree-table.js";
 
@@ -176,6 +176,7 @@ type Session = ReturnType<typeof sessionOf>;
 
 /** Everything that is prepared once for a connection. */
 function sessionOf(db: Connection, known?: CompactRange) {
+  const tree = new TreeTable(db, nodeTreeHasher, known);
   return {
     db,
     begin: db.prepare("BEGIN IMMEDIATE"),
@@ -192,10 +193,9 @@ function sessionOf(db: Connection, known?: CompactRange) {
     setMemory: db.prepare(
       "INSERT INTO memory VALUES (?, ?) ON CONFLICT (key) DO UPDATE SET value = excluded.value",
     ),
-    authority: new AuthorityTables(db),
-    runs: new RunTable(db),
     queries: new Queries(db),
-    tree: new TreeTable(db, nodeTreeHasher, known),
+    tree,
+    projections: new Projections(db, tree),
     checkpoints: new CheckpointTable(db),
     leases: new LeaseTable(db),
   };
@@ -203,12 +203,12 @@ function sessionOf(db: Connection, known?: CompactRange) {
 
 function transactionOf(session: Session): StoreTransaction {
   session.tree.reset();
+  session.projections.reset();
   return {
     eventsAfter: (seq) => eventsAfter(session, seq),
     append: (event, text, changes) => {
-      session.append.run(event.seq, text, session.tree.append(text));
-      for (const change of changes) session.authority.apply(change);
-      session.runs.apply(event);
+      session.append.run(event.seq, text, session.tree.append(event.seq, text));
+      session.projections.note(event, changes);
     },
     putBlob: ({ ref, salt, bytes }) => {
       session.putBlob.run(ref, salt, bytes);
@@ -224,9 +224,12 @@ function transactionOf(session: Session): StoreTransaction {
       session.checkpoints.put(checkpoint);
     },
     putLease: (lease) => session.leases.put(lease),
-    removeLease: (writer) => session.leases.remove(writer),
+    removeLease: (writer) => {
+      session.leases.remove(writer);
+      session.projections.settle();
+    },
     commit: () => {
-      session.tree.save();
+      session.projections.save();
       session.commit.run();
       session.tree.saved();
     },

@@ -3,12 +3,15 @@ import Database from "better-sqlite3";
 import type { AuthorityRow, CheckpointRow, EventRow, LogImage, RunRow } from "../../core/log-image.js";
 import { StoreError } from "../../model/errors.js";
 import { State } from "../../model/state.js";
-import { applicationId, type Connection, isDamage, missingStore, schema, schemaVersion } from "./database.js";
+import { type Connection, isDamage, missingStore } from "./database.js";
 import { loadState } from "./projection.js";
+import { applicationId, schema, schemaVersion } from "./schema.js";
 
 // A damaged row can hold NULL where the schema forbids it, and casting does not change that: what is empty is found wrong.
 const noteColumn = "coalesce(CAST(note AS TEXT), '') AS note";
 const bytesColumn = (name: string) => `coalesce(CAST(${name} AS BLOB), x'') AS ${name}`;
+/** Up to where the tables know the log: what follows is looked through. */
+const indexedTo = "coalesce((SELECT size FROM tree_head), 0)";
 const eventColumns =
   "seq, CASE typeof(doc) WHEN 'text' THEN CAST(doc AS BLOB) END AS doc, " +
   "CASE typeof(leaf) WHEN 'blob' THEN leaf END AS leaf";
@@ -83,12 +86,14 @@ function imageOf(db: Connection): LogImage {
     documents: (after, limit) => guarded(() => plain.all(after, limit) as [number, unknown][]),
     keyRotations: () =>
       all<EventRow>(
-        `SELECT ${eventColumns} FROM events INDEXED BY key_rotations WHERE event = 'key_rotated' ORDER BY seq`,
+        `SELECT ${eventColumns} FROM events WHERE seq IN (SELECT seq FROM key_rotations) ORDER BY seq`,
       ).map(known),
     rangeOfRun: (runId) => {
-      const row = get<{ first: number | null; last: number | null }>(
-        "SELECT min(seq) AS first, max(seq) AS last FROM events WHERE run_id = ?",
-        runId,
+      const [row] = all<{ first: number | null; last: number | null }>(
+        `SELECT min(seq) AS first, max(seq) AS last FROM (
+          SELECT seq FROM event_keys WHERE run_id = :runId
+          UNION ALL SELECT seq FROM events WHERE seq > ${indexedTo} AND doc ->> '$.run_id' = :runId)`,
+        { runId },
       );
       if (row === undefined || row.first === null || row.last === null) return undefined;
       return { first: row.first, last: row.last };
@@ -96,7 +101,12 @@ function imageOf(db: Connection): LogImage {
     newestRun: () =>
       get<{ run_id: string }>("SELECT run_id FROM runs ORDER BY started_seq DESC LIMIT 1")?.run_id,
     eventById: (id) => {
-      const row = get<EventRow>(`SELECT ${eventColumns} FROM events WHERE json_extract(doc, '$.id') = ?`, id);
+      const [row] = all<EventRow>(
+        `SELECT ${eventColumns} FROM events WHERE seq IN (
+          SELECT seq FROM event_keys WHERE id = :id
+          UNION ALL SELECT seq FROM events WHERE seq > ${indexedTo} AND doc ->> '$.id' = :id)`,
+        { id },
+      );
       return row === undefined ? undefined : known(row);
     },
     head: () => all(`SELECT size, ${bytesColumn("hashes")} FROM tree_head`),
