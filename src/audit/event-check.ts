@@ -1,3 +1,4 @@
+import { blobKeysOf } from "../core/commitment.js";
 import { nodeTreeHasher } from "../core/tree-hasher.js";
 import type { EventRow, LogImage } from "../core/log-image.js";
 import { EvidenceError } from "../model/errors.js";
@@ -7,6 +8,8 @@ import { parseEntry } from "../model/proof/entry.js";
 import { grammarChecker } from "../model/proof/grammar.js";
 import { equalBytes, hashBytes } from "../model/proof/hash.js";
 import { State } from "../model/state.js";
+import { KeyCheck } from "./key-check.js";
+import type { Problem } from "./problem.js";
 import { RunFold } from "./run-fold.js";
 
 const keptLevels = 8;
@@ -18,6 +21,11 @@ const keptLevels = 8;
  */
 export class EventCheck {
   readonly #image: LogImage;
+  readonly #heads: ReturnType<LogImage["head"]>;
+  readonly #keys: KeyCheck;
+  #tablesMet = false;
+  /** Number of the last event that the tables have heard of; -1 when they do not say. */
+  readonly tablesSize: number;
   readonly #grammar = grammarChecker();
   readonly #erased = new Set<string>();
   /** Commitments whose bytes are not in the store, each with the first event that made it. */
@@ -31,6 +39,10 @@ export class EventCheck {
 
   constructor(image: LogImage) {
     this.#image = image;
+    this.#heads = image.head();
+    const [head] = this.#heads;
+    this.tablesSize = this.#heads.length === 1 && Number.isSafeInteger(head?.size) ? (head?.size ?? -1) : -1;
+    this.#keys = new KeyCheck(image);
   }
 
   get size(): number {
@@ -55,8 +67,10 @@ export class EventCheck {
       throw fail("entry_mismatch", "its document does not have the hash that was kept when it was logged");
     }
     const event = this.#read(doc, fail);
+    if (seq <= this.tablesSize) this.#keys.take(event);
     this.#range = appendLeaf(nodeTreeHasher, this.#range, computed, (level, index, hash) => {
-      if (level > 0 && level % keptLevels === 0) this.#checkNode(level, index, hash);
+      if (level > 0 && level % keptLevels === 0 && seq <= this.tablesSize)
+        this.#checkNode(level, index, hash);
     });
     this.#note(event);
   }
@@ -72,20 +86,40 @@ export class EventCheck {
         "wrong_order",
         `the log has ${count} rows, but numbers lead to ${this.size} of them`,
       );
-    const heads = this.#image.head();
-    const [head] = heads;
-    const hashes = Buffer.concat(this.#range.hashes);
-    if (heads.length !== 1 || head?.size !== this.size || !equalBytes(head.hashes, hashes)) {
-      const said = heads.length === 1 ? `${String(head?.size)} events` : `${heads.length} heads`;
-      throw new EvidenceError(
-        "root_mismatch",
-        `the log has ${this.size} events, but the head of its tree (${said}) is not theirs`,
-        { hint: "events were cut off or added without the log's own writer" },
-      );
-    }
+    // They follow the log at a distance, never ahead of it; where they stand they were compared with it.
+    if (!this.#tablesMet) throw this.#otherHead();
     const nodes = this.#image.nodeCount();
     if (nodes !== this.#nodes)
       throw new EvidenceError("root_mismatch", `the tree keeps ${nodes} nodes, not ${this.#nodes}`);
+  }
+
+  /**
+   * Whether these are the events that the tables follow from: now they can be compared with `state`.
+   * @throws EvidenceError when the tree that is kept with them is not that of the log.
+   */
+  meetsTables(): boolean {
+    if (this.size !== this.tablesSize) return false;
+    const [head] = this.#heads;
+    if (head === undefined || !equalBytes(head.hashes, Buffer.concat(this.#range.hashes)))
+      throw this.#otherHead();
+    this.#keys.end();
+    this.#tablesMet = true;
+    return true;
+  }
+
+  /** What is wrong with what events are found by; the first of it. */
+  get keyProblems(): readonly Problem[] {
+    return this.#keys.problems;
+  }
+
+  #otherHead(): EvidenceError {
+    const [head] = this.#heads;
+    const said = this.#heads.length === 1 ? `${String(head?.size)} events` : `${this.#heads.length} heads`;
+    return new EvidenceError(
+      "root_mismatch",
+      `the log has ${this.size} events, but the head of its tree (${said}) is not theirs`,
+      { hint: "events were cut off or added without the log's own writer" },
+    );
   }
 
   /** Commitments whose bytes are gone although no event says that they were erased, in log order. */
@@ -132,9 +166,8 @@ export class EventCheck {
     if (event.event.startsWith("x_")) return;
     if (event.event === "key_rotated") this.rotations.push(event.seq);
     if (event.event === "blob_erased") this.#erased.add(textMember(event, "ref"));
-    for (const [member, ref] of Object.entries(event)) {
-      if (!member.endsWith("_commitment") || typeof ref !== "string") continue;
-      if (!this.#missing.has(ref) && !this.#image.hasBlob(ref)) this.#missing.set(ref, event.seq);
+    for (const key of blobKeysOf(event)) {
+      if (!this.#missing.has(key.ref) && !this.#image.hasBlob(key)) this.#missing.set(key.ref, event.seq);
     }
   }
 }

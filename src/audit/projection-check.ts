@@ -16,7 +16,8 @@ export function* projectionProblems(image: LogImage, events: EventCheck): Genera
   yield* openStepProblems(image, events.state);
   yield* runProblems(image, events.runs);
   yield* policyProblems(image, events.runs);
-  yield* blobProblems(image, events);
+  yield* events.keyProblems;
+  yield* rotationProblems(image, events);
 }
 
 function* authorityProblems(image: LogImage, state: State): Generator<Problem> {
@@ -125,8 +126,16 @@ function* policyProblems(image: LogImage, { policies }: RunFold): Generator<Prob
     if (!seen.has(name)) yield projected(`policy \`${name}\` is missing in the tables`, seq);
 }
 
-/** Bytes behind commitments: each must be what its commitment says, and gone only by an event. */
-function* blobProblems(image: LogImage, events: EventCheck): Generator<Problem> {
+function* rotationProblems(image: LogImage, { rotations }: EventCheck): Generator<Problem> {
+  const table = image.rotationRows();
+  const known = new Set<unknown>(rotations);
+  const other = table.find((seq) => !known.has(seq));
+  if (other !== undefined)
+    yield projected(`event ${String(other)} replaced the key in the tables alone`, null);
+}
+
+/** Bytes behind commitments, once the whole log was read: each must be what its commitment says, and gone only by an event. */
+export function* blobProblems(image: LogImage, events: EventCheck): Generator<Problem> {
   for (const { ref, salt, bytes } of image.blobs()) {
     if (hash("sha256", Buffer.concat([salt, bytes]), "hex") !== ref)
       yield problem("blob_mismatch", `the bytes kept for \`${ref}\` are not those that were committed to`);

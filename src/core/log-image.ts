@@ -1,3 +1,4 @@
+import type { BlobKey } from "./store.js";
 import type { State } from "../model/state.js";
 
 /** One row of the log, as it is stored and not as it should be. */
@@ -33,6 +34,14 @@ export interface RunRow {
   readonly writer: string | null;
 }
 
+/** What an event is found by, as the tables have it: anything may stand there. */
+export interface KeyRow {
+  readonly seq: number;
+  readonly id: unknown;
+  readonly run_id: unknown;
+  readonly agent_id: unknown;
+}
+
 /**
  * A database at one moment, for an auditor: read-only, and nothing in it is taken for true. Every method
  * throws `StoreError` with code `database_damaged` when the database cannot give what was asked.
@@ -48,12 +57,17 @@ export interface LogImage {
   rangeOfRun(runId: string): { readonly first: number; readonly last: number } | undefined;
   /** The run that was started last. */
   newestRun(): string | undefined;
-  /** Rows that an index says are `key_rotated` events, in order: to be compared with the log itself. */
+  /** Which events are said to be `key_rotated`, in order … */
+  rotationRows(): readonly unknown[];
+  /** … and those of them that are in the log: to be compared with the log itself. */
   keyRotations(): readonly EventRow[];
   /** `events` for whoever takes the log for what it is: number and document alone, which is faster. */
   documents(after: number, limit: number): readonly (readonly [seq: number, document: unknown])[];
   /** The row that has this event id, or undefined. */
   eventById(id: string): EventRow | undefined;
+  /** Rows with a higher `seq`, in order. */
+  eventKeys(after: number, limit: number): readonly KeyRow[];
+  /** Up to which event the tables follow the log, and the tree there. */
   head(): readonly { readonly size: number; readonly hashes: Uint8Array }[];
   node(level: number, index: number): Uint8Array | undefined;
   nodeCount(): number;
@@ -69,11 +83,16 @@ export interface LogImage {
   openSteps(): Iterable<{ readonly request_id: string; readonly seq: number }>;
   runs(): Iterable<RunRow>;
   policies(): Iterable<{ readonly name: string; readonly file: string }>;
-  hasBlob(ref: string): boolean;
+  hasBlob(key: BlobKey): boolean;
   /** What a commitment stands for; undefined when it was erased, or never was there. */
-  blob(ref: string): { readonly salt: Uint8Array; readonly bytes: Uint8Array } | undefined;
+  blob(key: BlobKey): { readonly salt: Uint8Array; readonly bytes: Uint8Array } | undefined;
   /** The state at the last event as the tables have it, which is what the store decides from. */
   state(): State;
-  blobs(): Iterable<{ readonly ref: string; readonly salt: Uint8Array; readonly bytes: Uint8Array }>;
+  blobs(): Iterable<{
+    readonly seq: number;
+    readonly ref: string;
+    readonly salt: Uint8Array;
+    readonly bytes: Uint8Array;
+  }>;
   close(): void;
 }

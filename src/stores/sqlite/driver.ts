@@ -2,6 +2,7 @@ import { statfsSync } from "node:fs";
 import { dirname, resolve } from "node:path";
 import type {
   Blob,
+  BlobKey,
   EventFilter,
   StoredCheckpoint,
   StoredRun,
@@ -77,8 +78,12 @@ export class SqliteDriver implements StoreDriver {
     return this.#session.queries.policyFiles();
   }
 
-  blob(ref: string): Blob | undefined {
-    return this.#session.queries.blob(ref);
+  blob(key: BlobKey): Blob | undefined {
+    return this.#session.queries.blob(key);
+  }
+
+  keepsBlob(ref: string): boolean {
+    return this.#session.queries.keepsBlob(ref);
   }
 
   memoryValue(key: string): JsonValue | undefined {
@@ -184,7 +189,7 @@ function sessionOf(db: Connection, known?: CompactRange) {
     rollback: db.prepare("ROLLBACK"),
     append: db.prepare("INSERT INTO events (seq, doc, leaf) VALUES (?, ?, ?)"),
     after: db.prepare("SELECT doc FROM events WHERE seq > ? ORDER BY seq"),
-    putBlob: db.prepare("INSERT OR IGNORE INTO blobs (ref, salt, bytes) VALUES (?, ?, ?)"),
+    putBlob: db.prepare("INSERT OR IGNORE INTO blobs (seq, ref, salt, bytes) VALUES (?, ?, ?, ?)"),
     // Over itself first: deleting alone leaves the overwriting to `secure_delete`.
     blankBlob: db.prepare(
       "UPDATE blobs SET salt = zeroblob(length(salt)), bytes = zeroblob(length(bytes)) WHERE ref = ?",
@@ -210,8 +215,8 @@ function transactionOf(session: Session): StoreTransaction {
       session.append.run(event.seq, text, session.tree.append(event.seq, text));
       session.projections.note(event, changes);
     },
-    putBlob: ({ ref, salt, bytes }) => {
-      session.putBlob.run(ref, salt, bytes);
+    putBlob: (seq, { ref, salt, bytes }) => {
+      session.putBlob.run(seq, ref, salt, bytes);
     },
     eraseBlob: (ref) => {
       session.blankBlob.run(ref);

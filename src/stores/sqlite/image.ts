@@ -1,6 +1,13 @@
 import { existsSync } from "node:fs";
 import Database from "better-sqlite3";
-import type { AuthorityRow, CheckpointRow, EventRow, LogImage, RunRow } from "../../core/log-image.js";
+import type {
+  AuthorityRow,
+  CheckpointRow,
+  EventRow,
+  KeyRow,
+  LogImage,
+  RunRow,
+} from "../../core/log-image.js";
 import { StoreError } from "../../model/errors.js";
 import { State } from "../../model/state.js";
 import { type Connection, isDamage, missingStore } from "./database.js";
@@ -73,9 +80,12 @@ function imageOf(db: Connection): LogImage {
   const plain = guarded(() =>
     db.prepare("SELECT seq, doc FROM events WHERE seq > ? ORDER BY seq LIMIT ?").raw(),
   );
-  const blob = guarded(() => db.prepare("SELECT 1 FROM blobs WHERE ref = ?"));
+  const keys = guarded(() =>
+    db.prepare("SELECT seq, id, run_id, agent_id FROM event_keys WHERE seq > ? ORDER BY seq LIMIT ?"),
+  );
+  const blob = guarded(() => db.prepare("SELECT 1 FROM blobs WHERE seq = ? AND ref = ?"));
   const blobBytes = guarded(() =>
-    db.prepare(`SELECT ${bytesColumn("salt")}, ${bytesColumn("bytes")} FROM blobs WHERE ref = ?`),
+    db.prepare(`SELECT ${bytesColumn("salt")}, ${bytesColumn("bytes")} FROM blobs WHERE seq = ? AND ref = ?`),
   );
   const node = guarded(() => db.prepare("SELECT hash FROM tree_nodes WHERE level = ? AND idx = ?").pluck());
   return {
@@ -84,6 +94,8 @@ function imageOf(db: Connection): LogImage {
     eventCount: () => count("events"),
     events: (after, limit) => guarded(() => page.all(after, limit) as EventRow[]).map(known),
     documents: (after, limit) => guarded(() => plain.all(after, limit) as [number, unknown][]),
+    rotationRows: () =>
+      all<{ seq: unknown }>("SELECT seq FROM key_rotations ORDER BY seq").map(({ seq }) => seq),
     keyRotations: () =>
       all<EventRow>(
         `SELECT ${eventColumns} FROM events WHERE seq IN (SELECT seq FROM key_rotations) ORDER BY seq`,
@@ -109,6 +121,7 @@ function imageOf(db: Connection): LogImage {
       );
       return row === undefined ? undefined : known(row);
     },
+    eventKeys: (after, limit) => guarded(() => keys.all(after, limit) as KeyRow[]),
     head: () => all(`SELECT size, ${bytesColumn("hashes")} FROM tree_head`),
     node: (level, index) => bytesOf(guarded(() => node.get(level, index))),
     nodeCount: () => count("tree_nodes"),
@@ -129,15 +142,16 @@ function imageOf(db: Connection): LogImage {
     openSteps: () => rows(db, "SELECT request_id, seq FROM open_steps ORDER BY seq"),
     runs: () => rows<RunRow>(db, "SELECT * FROM runs ORDER BY started_seq"),
     policies: () => rows(db, "SELECT name, file FROM policies ORDER BY name"),
-    hasBlob: (ref) => guarded(() => blob.get(ref)) !== undefined,
-    blob: (ref) => guarded(() => blobBytes.get(ref) as { salt: Uint8Array; bytes: Uint8Array } | undefined),
+    hasBlob: ({ seq, ref }) => guarded(() => blob.get(seq, ref)) !== undefined,
+    blob: ({ seq, ref }) =>
+      guarded(() => blobBytes.get(seq, ref) as { salt: Uint8Array; bytes: Uint8Array } | undefined),
     state: () =>
       guarded(() => {
         const state = new State();
         loadState(db, state);
         return state;
       }),
-    blobs: () => rows(db, `SELECT ref, ${bytesColumn("salt")}, ${bytesColumn("bytes")} FROM blobs`),
+    blobs: () => rows(db, `SELECT seq, ref, ${bytesColumn("salt")}, ${bytesColumn("bytes")} FROM blobs`),
     close: () => void db.close(),
   };
 }

@@ -1,4 +1,4 @@
-import type { Blob, EventFilter, StoredRun } from "../../core/store.js";
+import type { Blob, BlobKey, EventFilter, StoredRun } from "../../core/store.js";
 import type { AuditEvent } from "../../model/event.js";
 import type { JsonValue } from "../../model/json.js";
 import type { Connection } from "./database.js";
@@ -40,8 +40,13 @@ export class Queries {
     return rows.map((row) => row.file);
   }
 
-  blob(ref: string): Blob | undefined {
-    return this.#db.prepare("SELECT ref, salt, bytes FROM blobs WHERE ref = ?").get(ref) as Blob | undefined;
+  blob({ seq, ref }: BlobKey): Blob | undefined {
+    return this.#db.prepare("SELECT ref, salt, bytes FROM blobs WHERE seq = ? AND ref = ?").get(seq, ref) as
+      Blob | undefined;
+  }
+
+  keepsBlob(ref: string): boolean {
+    return this.#db.prepare("SELECT 1 FROM blobs WHERE ref = ?").get(ref) !== undefined;
   }
 
   memoryValue(key: string): JsonValue | undefined {

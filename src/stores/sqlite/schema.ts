@@ -15,6 +15,11 @@ CREATE INDEX events_by_run ON event_keys (run_id) WHERE run_id IS NOT NULL;
 CREATE INDEX events_by_agent ON event_keys (agent_id) WHERE agent_id IS NOT NULL;
 CREATE TABLE key_rotations (seq INTEGER PRIMARY KEY);`;
 
+/** By the event that commits to them, so that what is kept together is written and read together. */
+const blobsTable = `CREATE TABLE blobs (
+  seq INTEGER, ref TEXT, salt BLOB NOT NULL, bytes BLOB NOT NULL, PRIMARY KEY (seq, ref)
+) WITHOUT ROWID;`;
+
 /**
  * What each older version lacks: entry n brings version n + 1 to version n + 2. Of version 1 and 2 some indices were
  * made anew with version 4, so they are not made on the way there.
@@ -27,7 +32,14 @@ export const migrations: readonly string[] = [
   ALTER TABLE events DROP COLUMN run_id; ALTER TABLE events DROP COLUMN agent_id; ALTER TABLE events DROP COLUMN event;
   ${keyTables}
   INSERT INTO event_keys SELECT seq, doc ->> '$.id', doc ->> '$.run_id', doc ->> '$.agent_id' FROM events ORDER BY seq;
-  INSERT INTO key_rotations SELECT seq FROM events WHERE doc ->> '$.event' = 'key_rotated';`,
+  INSERT INTO key_rotations SELECT seq FROM events WHERE doc ->> '$.event' = 'key_rotated';
+  ALTER TABLE blobs RENAME TO blobs_by_ref;
+  ${blobsTable}
+  INSERT OR IGNORE INTO blobs SELECT e.seq, b.ref, b.salt, b.bytes
+    FROM events e, json_each(e.doc) j, blobs_by_ref b
+    WHERE j.key LIKE '%\\_commitment' ESCAPE '\\' AND b.ref = j.atom;
+  INSERT INTO blobs SELECT 0, ref, salt, bytes FROM blobs_by_ref WHERE ref NOT IN (SELECT ref FROM blobs);
+  DROP TABLE blobs_by_ref;`,
 ];
 
 /*
@@ -66,6 +78,6 @@ CREATE TABLE runs (
 ${leasesTable}
 CREATE INDEX runs_by_start ON runs (started_seq);
 CREATE TABLE policies (name TEXT PRIMARY KEY, file TEXT NOT NULL) WITHOUT ROWID;
-CREATE TABLE blobs (ref TEXT PRIMARY KEY, salt BLOB NOT NULL, bytes BLOB NOT NULL) WITHOUT ROWID;
+${blobsTable}
 CREATE TABLE memory (key TEXT PRIMARY KEY, value TEXT NOT NULL) WITHOUT ROWID;
 `;
