@@ -1,4 +1,6 @@
 import type { Bench } from "./harness/bench.js";
 
+import { step } from "./step/step.js";
+
 /** Every bench there is, in the order in which they run. */
-export const benches: readonly Bench[] = [];
+export const benches: readonly Bench[] = [step];

@@ -1,14 +1,18 @@
-import type { BlobSurvey, EntryPage, EventRow, LogImage } from "../core/log-image.js";
+import { blobKeysOf } from "../core/commitment.js";
+import type { EntryPage, EventRow, LogImage } from "../core/log-image.js";
 import { binaryBytes } from "../core/node-crypto.js";
+import type { BlobKey } from "../core/store.js";
 import { leafOfText, nodeTreeHasher } from "../core/tree-hasher.js";
 import { EvidenceError } from "../model/errors.js";
 import { type AuditEvent, textMember } from "../model/event.js";
 import { parseEntry, parseEntryText } from "../model/proof/entry.js";
 import { grammarChecker } from "../model/proof/grammar.js";
 import { equalBytes, hashBytes } from "../model/proof/hash.js";
-import { commitmentsOf, readUsualEntry } from "../model/proof/usual-entry.js";
+import { readUsualEntry, usualCommitments } from "../model/proof/usual-entry.js";
 import { State } from "../model/state.js";
-import { type Commitment, Commitments } from "./commitments.js";
+import { type Commitment, KeptBlobs } from "./kept-blobs.js";
+import { KeyCheck } from "./key-check.js";
+import type { Problem } from "./problem.js";
 import { RunFold } from "./run-fold.js";
 import { TreeCheck } from "./tree-check.js";
 
@@ -19,10 +23,11 @@ import { TreeCheck } from "./tree-check.js";
  */
 export class EventCheck {
   readonly #image: LogImage;
-  readonly #grammar = grammarChecker();
   readonly #tree: TreeCheck;
+  readonly #keys: KeyCheck;
+  readonly #blobs: KeptBlobs;
+  readonly #grammar = grammarChecker();
   readonly #erased = new Set<string>();
-  readonly #commitments = new Commitments();
   /** Numbers of the events that replaced the key. */
   readonly rotations: number[] = [];
   readonly state = new State();
@@ -31,6 +36,8 @@ export class EventCheck {
   constructor(image: LogImage) {
     this.#image = image;
     this.#tree = new TreeCheck(image);
+    this.#keys = new KeyCheck(image);
+    this.#blobs = new KeptBlobs(image);
   }
 
   get size(): number {
@@ -49,6 +56,7 @@ export class EventCheck {
    */
   takePage({ first, documents, leaves }: EntryPage, each: () => void): void {
     if (first !== this.size + 1) throw misplaced(this.size + 1, first);
+    this.#blobs.turnTo(first, first + documents.length - 1);
     for (const [at, text] of documents.entries()) {
       this.#takeText(text, leaves.slice(at * hashBytes, (at + 1) * hashBytes));
       each();
@@ -67,9 +75,18 @@ export class EventCheck {
       throw faulty("entry_mismatch", seq, why);
     }
     const event = this.#checked(() => this.#grammar.check(parseEntry(doc)));
-    this.#fold(event);
-    this.#tree.append(computed);
+    this.#follow(event, computed);
     this.#note(event);
+  }
+
+  /**
+   * Whether these are the events that the tables follow from: now they can be compared with `state`.
+   * @throws EvidenceError when the tree that is kept with them is not that of the log.
+   */
+  meetsTables(): boolean {
+    if (!this.#tree.meetsTables()) return false;
+    this.#keys.end();
+    return true;
   }
 
   /**
@@ -80,15 +97,19 @@ export class EventCheck {
     this.#tree.end();
   }
 
-  /** Commitments whose bytes are gone although no event says that they were erased, in log order. */
-  lost(blobs: BlobSurvey): Commitment[] {
-    const missing = this.#commitments.missing(blobs, (ref) => this.#image.hasBlob(ref));
-    return missing.filter(({ ref }) => !this.#erased.has(ref));
+  /** What is wrong with what events are found by; the first of it. */
+  get keyProblems(): readonly Problem[] {
+    return this.#keys.problems;
   }
 
-  /** Commitments whose bytes were erased, and nevertheless are there. */
-  back(): string[] {
-    return [...this.#erased].filter((ref) => this.#image.hasBlob(ref));
+  /** Commitments whose bytes are gone although no event says that they were erased, in log order. */
+  lost(): Commitment[] {
+    return this.#blobs.missing().filter(({ ref }) => !this.#erased.has(ref));
+  }
+
+  /** Bytes that were erased, and nevertheless are there. */
+  back(): readonly BlobKey[] {
+    return this.#erased.size === 0 ? [] : this.#image.blobsLike([...this.#erased]);
   }
 
   #takeText(text: string, leaf: string): void {
@@ -105,9 +126,9 @@ export class EventCheck {
       this.#grammar.place(usual);
       return usual;
     });
-    this.#fold(event);
-    this.#tree.append(binaryBytes(leaf));
-    this.#note(event);
+    this.#follow(event, binaryBytes(leaf));
+    if (usual === undefined) this.#note(event);
+    else for (const ref of usualCommitments(usual)) this.#blobs.take({ seq: this.size, ref }, this.size);
   }
 
   #checked(check: () => AuditEvent): AuditEvent {
@@ -119,22 +140,24 @@ export class EventCheck {
     }
   }
 
-  #fold(event: AuditEvent): void {
+  /** What follows from an event that may stand here. */
+  #follow(event: AuditEvent, leaf: Uint8Array): void {
+    const seq = this.size + 1;
     try {
       this.state.fold(event);
       this.runs.fold(event);
     } catch (error) {
-      const why = `no state follows from it: ${messageOf(error)}`;
-      throw faulty("malformed_entry", this.size + 1, why, error);
+      throw faulty("malformed_entry", seq, `no state follows from it: ${messageOf(error)}`, error);
     }
+    if (seq <= this.#tree.tablesSize) this.#keys.take(event);
+    this.#tree.append(leaf);
   }
 
   #note(event: AuditEvent): void {
-    const type = event.event;
-    if (type.startsWith("x_")) return;
-    if (type === "key_rotated") this.rotations.push(event.seq);
-    if (type === "blob_erased") this.#erased.add(textMember(event, "ref"));
-    for (const ref of commitmentsOf(event)) this.#commitments.add(ref, event.seq);
+    if (event.event.startsWith("x_")) return;
+    if (event.event === "key_rotated") this.rotations.push(event.seq);
+    if (event.event === "blob_erased") this.#erased.add(textMember(event, "ref"));
+    for (const key of blobKeysOf(event)) this.#blobs.take(key, event.seq);
   }
 }
 

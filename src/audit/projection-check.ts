@@ -1,4 +1,5 @@
 import type { AuthorityRow, BlobSurvey, LogImage, RunRow } from "../core/log-image.js";
+import type { BlobKey } from "../core/store.js";
 import type { LinkRecord } from "../model/authority.js";
 import type { State } from "../model/state.js";
 import type { EventCheck } from "./event-check.js";
@@ -9,13 +10,14 @@ import type { RunFold } from "./run-fold.js";
  * Compares every table that the store decides from with what follows from the log. Whoever edits one of them
  * grants or takes away authority without an event.
  */
-export async function* projectionProblems(image: LogImage, events: EventCheck): AsyncGenerator<Problem> {
+export function* projectionProblems(image: LogImage, events: EventCheck): Generator<Problem> {
   yield* authorityProblems(image, events.state);
   yield* suspensionProblems(image, events);
   yield* openStepProblems(image, events.state);
   yield* runProblems(image, events.runs);
   yield* policyProblems(image, events.runs);
-  yield* blobProblems(await image.blobs(), events);
+  yield* events.keyProblems;
+  yield* rotationProblems(image, events);
 }
 
 function* authorityProblems(image: LogImage, state: State): Generator<Problem> {
@@ -124,15 +126,25 @@ function* policyProblems(image: LogImage, { policies }: RunFold): Generator<Prob
     if (!seen.has(name)) yield projected(`policy \`${name}\` is missing in the tables`, seq);
 }
 
-/** Bytes behind commitments: each must be what its commitment says, and gone only by an event. */
-function* blobProblems(blobs: BlobSurvey, events: EventCheck): Generator<Problem> {
-  const unlike = new Set(blobs.unlike);
-  const back = events.back().filter((ref) => !unlike.has(ref));
-  for (const ref of [...unlike, ...back].sort())
-    yield unlike.has(ref)
-      ? problem("blob_mismatch", `the bytes kept for \`${ref}\` are not those that were committed to`)
-      : problem("blob_mismatch", `the bytes of \`${ref}\` were erased and are back`);
-  for (const { ref, seq } of events.lost(blobs))
+function* rotationProblems(image: LogImage, { rotations }: EventCheck): Generator<Problem> {
+  const table = image.rotationRows();
+  const known = new Set<unknown>(rotations);
+  const other = table.find((seq) => !known.has(seq));
+  if (other !== undefined)
+    yield projected(`event ${JSON.stringify(other)} replaced the key in the tables alone`, null);
+}
+
+/** Bytes behind commitments, once the whole log was read: each must be what its commitment says, and gone only by an event. */
+export function* blobProblems({ unlike }: BlobSurvey, events: EventCheck): Generator<Problem> {
+  const keyed = (key: BlobKey) => `${key.seq}:${key.ref}`;
+  const wrong = new Set(unlike.map(keyed));
+  const back = events.back().filter((key) => !wrong.has(keyed(key)));
+  const inOrder = [...unlike, ...back].sort((a, b) => a.seq - b.seq || (a.ref < b.ref ? -1 : 1));
+  for (const key of inOrder)
+    yield wrong.has(keyed(key))
+      ? problem("blob_mismatch", `the bytes kept for \`${key.ref}\` are not those that were committed to`)
+      : problem("blob_mismatch", `the bytes of \`${key.ref}\` were erased and are back`);
+  for (const { ref, seq } of events.lost())
     yield problem(
       "blob_missing",
       `event ${seq}: the bytes of \`${ref}\` are gone, and no event erased them`,

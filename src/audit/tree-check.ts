@@ -6,14 +6,24 @@ import { equalBytes } from "../model/proof/hash.js";
 
 const keptLevels = 8;
 
-/** Grows the tree of a log leaf by leaf, and compares it with what is kept of it. */
+/**
+ * Grows the tree of a log leaf by leaf, and compares it with what the tables keep of it. They follow the log at a
+ * distance, and never are ahead of it.
+ */
 export class TreeCheck {
   readonly #image: LogImage;
+  readonly #heads: ReturnType<LogImage["head"]>;
+  /** Number of the last event that the tables have heard of; -1 when they do not say. */
+  readonly tablesSize: number;
   #range = new GrowingRange(nodeTreeHasher, emptyRange());
   #nodes = 0;
+  #tablesMet = false;
 
   constructor(image: LogImage) {
     this.#image = image;
+    this.#heads = image.head();
+    const [head] = this.#heads;
+    this.tablesSize = this.#heads.length === 1 && Number.isSafeInteger(head?.size) ? (head?.size ?? -1) : -1;
   }
 
   get size(): number {
@@ -26,7 +36,8 @@ export class TreeCheck {
 
   /** @throws EvidenceError when the leaf completes a node, and another one is kept: it is not appended then. */
   append(leaf: Uint8Array): void {
-    if ((this.size + 1) % 2 ** keptLevels !== 0) {
+    const seq = this.size + 1;
+    if (seq % 2 ** keptLevels !== 0 || seq > this.tablesSize) {
       this.#range.append(leaf);
       return;
     }
@@ -34,6 +45,19 @@ export class TreeCheck {
       if (level > 0 && level % keptLevels === 0) this.#checkNode(level, index, hash);
     });
     this.#range = new GrowingRange(nodeTreeHasher, range);
+  }
+
+  /**
+   * Whether these are the events that the tables follow from.
+   * @throws EvidenceError when the tree that is kept with them is not that of the log.
+   */
+  meetsTables(): boolean {
+    if (this.size !== this.tablesSize) return false;
+    const [head] = this.#heads;
+    if (head === undefined || !equalBytes(head.hashes, Buffer.concat(this.#range.range.hashes)))
+      throw this.#otherHead();
+    this.#tablesMet = true;
+    return true;
   }
 
   /**
@@ -47,20 +71,20 @@ export class TreeCheck {
         "wrong_order",
         `the log has ${count} rows, but numbers lead to ${this.size} of them`,
       );
-    const heads = this.#image.head();
-    const [head] = heads;
-    const hashes = Buffer.concat(this.#range.range.hashes);
-    if (heads.length !== 1 || head?.size !== this.size || !equalBytes(head.hashes, hashes)) {
-      const said = heads.length === 1 ? `${String(head?.size)} events` : `${heads.length} heads`;
-      throw new EvidenceError(
-        "root_mismatch",
-        `the log has ${this.size} events, but the head of its tree (${said}) is not theirs`,
-        { hint: "events were cut off or added without the log's own writer" },
-      );
-    }
+    if (!this.#tablesMet) throw this.#otherHead();
     const nodes = this.#image.nodeCount();
     if (nodes !== this.#nodes)
       throw new EvidenceError("root_mismatch", `the tree keeps ${nodes} nodes, not ${this.#nodes}`);
+  }
+
+  #otherHead(): EvidenceError {
+    const [head] = this.#heads;
+    const said = this.#heads.length === 1 ? `${String(head?.size)} events` : `${this.#heads.length} heads`;
+    return new EvidenceError(
+      "root_mismatch",
+      `the log has ${this.size} events, but the head of its tree (${said}) is not theirs`,
+      { hint: "events were cut off or added without the log's own writer" },
+    );
   }
 
   #checkNode(level: number, index: number, hash: Uint8Array): void {

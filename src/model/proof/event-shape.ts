@@ -125,7 +125,9 @@ const shapes: Readonly<Record<CoreEventType, Shape>> = {
     run_id: name,
     workflow_id: name,
     definition_commitment: commitment,
+    definition_seq: optional(positive),
     inputs_commitment: commitment,
+    inputs_seq: optional(positive),
     seed,
     steps: count,
     writer: optional(name),
@@ -161,6 +163,7 @@ const shapes: Readonly<Record<CoreEventType, Shape>> = {
     shown: count,
     hidden: count,
     answer_commitment: commitment,
+    answer_seq: optional(positive),
   },
   mcp_tool_pinned: { ...mcpTool, agent_id: name, definition_commitment: commitment },
   mcp_tool_withheld: {

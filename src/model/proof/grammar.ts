@@ -57,7 +57,12 @@ export function grammarChecker(): GrammarChecker {
       if (event.seq !== at) throw fault("wrong_order", event, at, `it is numbered ${event.seq}`);
       // One spelling of a fixed length: text order is time order.
       if (timestamp < last)
-        throw fault("wrong_order", event, at, `its time \`${timestamp}\` is before that of the event before it`);
+        throw fault(
+          "wrong_order",
+          event,
+          at,
+          `its time \`${timestamp}\` is before that of the event before it`,
+        );
       const misplaced = authority.fault(event) ?? requests.fault(event);
       if (misplaced !== undefined) throw fault("wrong_order", event, at, misplaced);
       seq = at;

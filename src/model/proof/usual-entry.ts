@@ -35,7 +35,7 @@ interface Reader {
  * An event as its text has it: members are made when they are read, and are not enumerable. So a million events cost
  * a fraction of what parsing them takes.
  */
-class UsualEvent implements AuditEvent {
+export class UsualEvent implements AuditEvent {
   readonly [member: string]: JsonValue;
   declare readonly id: string;
   declare readonly seq: number;
@@ -86,7 +86,7 @@ class UsualEvent implements AuditEvent {
  * @param text of well-formed UTF-8: nothing in it was replaced while it was decoded, or it does not match.
  * @returns undefined for any other entry, good or bad: `parseEntry` tells.
  */
-export function readUsualEntry(text: string): AuditEvent | undefined {
+export function readUsualEntry(text: string): UsualEvent | undefined {
   if (text.length > eventBytesMax) return undefined;
   // A hint and no more: the expression says what the type is.
   const at = text.indexOf('"event":"') + 9;
@@ -95,12 +95,9 @@ export function readUsualEntry(text: string): AuditEvent | undefined {
   return reader === undefined || match === null ? undefined : new UsualEvent(reader, match);
 }
 
-/** The commitments that an event makes: its members whose names end in `_commitment`, where they are text. */
-export function commitmentsOf(event: AuditEvent): readonly string[] {
-  if (event instanceof UsualEvent) return UsualEvent.commitments(event);
-  return Object.entries(event).flatMap(([member, ref]) =>
-    isCommitment(member) && typeof ref === "string" ? [ref] : [],
-  );
+/** The commitments that such an event makes, the bytes of all of them kept with it. */
+export function usualCommitments(event: UsualEvent): readonly string[] {
+  return UsualEvent.commitments(event);
 }
 
 function valueOf(text: string): JsonValue {

@@ -2,29 +2,34 @@
 import { hash } from "node:crypto";
 
 /** @import { Database } from "better-sqlite3" */
-/** @import { BlobList } from "./survey-protocol.js" */
+/** @import { BlobSurvey } from "../../core/log-image.js" */
+/** @import { BlobKey } from "../../core/store.js" */
 
 const pageSize = 256;
 const unlikeMax = 100;
 
 /** As in image.ts: a damaged row can hold NULL where the schema forbids it. */
 const bytesOf = (/** @type {string} */ name) => `coalesce(CAST(${name} AS BLOB), x'')`;
-const columns = `ref, ${bytesOf("salt")} AS salt, ${bytesOf("bytes")} AS bytes`;
+const columns = `seq, ref, ${bytesOf("salt")} AS salt, ${bytesOf("bytes")} AS bytes`;
 
 /**
- * Many rows in four values: a value of its own for each salt and each text costs more than hashing it. `lengths` has
- * one character a row, one more than the bytes of both, so that none is NUL. Rows that are large, or odd, are read
- * one by one.
+ * Many rows in a few values: a value of its own for each salt and each text costs more than hashing it. `lengths` has
+ * one character a row, one more than the bytes of both, so that none is NUL. Where a row is large, or odd, the
+ * rows are read one by one.
  */
-const pageColumns = `count(*) AS rows,
-  sum(typeof(ref) = 'text' AND length(CAST(ref AS BLOB)) = 64 AND typeof(salt) = 'blob' AND length(salt) <= 1024
-    AND typeof(bytes) = 'blob' AND length(bytes) <= 4096) AS usual,
-  group_concat(CASE WHEN length(bytes) <= 4096 THEN ref END, '') AS refs,
-  CAST(group_concat(CASE WHEN length(salt) <= 1024 AND length(bytes) <= 4096 THEN salt || bytes END, '') AS BLOB) AS contents,
-  group_concat(char(1 + min(length(salt) + length(bytes), 8192)), '') AS lengths`;
+const pageColumns = `count(*),
+  sum(typeof(seq) = 'integer' AND typeof(ref) = 'text' AND length(CAST(ref AS BLOB)) = 64
+    AND typeof(salt) = 'blob' AND length(salt) <= 1024 AND typeof(bytes) = 'blob' AND length(bytes) <= 4096),
+  json_group_array(CASE typeof(seq) WHEN 'integer' THEN seq END),
+  group_concat(CASE WHEN length(bytes) <= 4096 THEN ref END, ''),
+  CAST(group_concat(CASE WHEN length(salt) <= 1024 AND length(bytes) <= 4096 THEN salt || bytes END, '') AS BLOB),
+  group_concat(char(1 + min(length(salt) + length(bytes), 8192)), '')`;
+
+/** @typedef {[rows: number, usual: number | null, seqs: string, refs: string, contents: Uint8Array, lengths: string]} Page */
+/** @typedef {[seq: unknown, ref: unknown, salt: Uint8Array, bytes: Uint8Array]} Row */
 
 /**
- * What SQLite itself finds wrong, the first hundred; what it throws where it cannot even look.
+ * What SQLite itself finds wrong, the first hundred.
  * @param {Database} db @returns {string[]}
  */
 export function integrityFaults(db) {
@@ -33,93 +38,76 @@ export function integrityFaults(db) {
 }
 
 /**
- * Reads all bytes behind commitments: which there are, and which are not what was committed to.
- * @param {Database} db @returns {BlobList}
+ * Reads all bytes behind commitments, and holds each against its commitment.
+ * @param {Database} db @returns {BlobSurvey}
  */
-export function listBlobs(db) {
+export function surveyBlobs(db) {
   const rows = db.prepare("SELECT count(*) FROM blobs").pluck().get();
-  const list = new List();
+  const found = new Findings();
   // Where pages do not lead to each row once, in order, the file is damaged: one walk over the table sees it all.
-  if (!takePages(db, list) || list.rows !== rows) return walked(db);
-  return list.done();
+  if (!takePages(db, found) || found.rows !== rows) return walked(db);
+  return { unlike: found.unlike };
 }
 
 /**
- * @param {Database} db @param {List} list
+ * @param {Database} db @param {Findings} found
  * @returns {boolean} whether the rows came in order.
  */
-function takePages(db, list) {
+function takePages(db, found) {
+  // The bytes of texts would be others than those of the file.
   if (db.pragma("encoding", { simple: true }) !== "UTF-8") return false;
-  const firstPage = db.prepare(pageSql("")).raw();
-  const nextPage = db.prepare(pageSql("WHERE ref > ?")).raw();
-  const nextRows = db.prepare(`SELECT ${columns} FROM blobs WHERE ref > ? ORDER BY ref LIMIT ${pageSize}`).raw();
-  let last = "";
-  for (let page = firstPage.get(); ; page = nextPage.get(last)) {
-    const [rows, usual, refs, contents, lengths] =
-      /** @type {[number, number | null, string, Uint8Array, string]} */ (page);
-    if (rows === 0) return true;
-    if (usual === rows) {
-      if (refs.length !== rows * 64 || lengths.length !== rows) return false;
-      for (let row = 0, at = 0; row < rows; row++) {
-        const ref = refs.slice(row * 64, row * 64 + 64);
-        const end = at + lengths.charCodeAt(row) - 1;
-        if (ref <= last) return false;
-        list.take(ref, contents.subarray(at, end));
-        [last, at] = [ref, end];
-        if (row === rows - 1 && end !== contents.length) return false;
-      }
-      continue;
-    }
-    for (const row of nextRows.all(last)) {
-      const [ref, salt, bytes] = /** @type {[unknown, Uint8Array, Uint8Array]} */ (row);
-      if (typeof ref !== "string" || ref <= last) return false;
-      list.take(ref, Buffer.concat([salt, bytes]));
-      last = ref;
+  const source = `FROM blobs WHERE (seq, ref) > (?, ?) ORDER BY seq, ref LIMIT ${pageSize}`;
+  const pages = db.prepare(`SELECT ${pageColumns} FROM (SELECT seq, ref, salt, bytes ${source})`).raw();
+  const single = db.prepare(`SELECT ${columns} ${source}`).raw();
+  for (let [lastSeq, lastRef] = [Number.MIN_SAFE_INTEGER, ""]; ;) {
+    const page = /** @type {Page} */ (pages.get(lastSeq, lastRef));
+    if (page[0] === 0) return true;
+    const odd = () => /** @type {Row[]} */ (single.all(lastSeq, lastRef));
+    for (const { seq, ref, content } of page[0] === page[1] ? rowsOf(page) : rowsOfEach(odd())) {
+      if (typeof seq !== "number" || typeof ref !== "string") return false;
+      if (seq < lastSeq || (seq === lastSeq && ref <= lastRef)) return false;
+      found.take(seq, ref, content);
+      [lastSeq, lastRef] = [seq, ref];
     }
   }
 }
 
-/** @param {string} where */
-const pageSql = (where) =>
-  `SELECT ${pageColumns} FROM (SELECT ref, salt, bytes FROM blobs ${where} ORDER BY ref LIMIT ${pageSize})`;
+/** @param {Page} page */
+function* rowsOf([rows, , seqs, refs, contents, lengths]) {
+  const numbers = /** @type {unknown[]} */ (/** @type {unknown} */ (JSON.parse(seqs)));
+  for (let row = 0, at = 0; row < rows; row++) {
+    const end = at + lengths.charCodeAt(row) - 1;
+    yield {
+      seq: numbers[row],
+      ref: refs.slice(row * 64, row * 64 + 64),
+      content: contents.subarray(at, end),
+    };
+    at = end;
+  }
+}
 
-/** @param {Database} db @returns {BlobList} */
+/** @param {Iterable<Row>} rows */
+function* rowsOfEach(rows) {
+  for (const [seq, ref, salt, bytes] of rows) yield { seq, ref, content: Buffer.concat([salt, bytes]) };
+}
+
+/** @param {Database} db @returns {BlobSurvey} */
 function walked(db) {
-  const list = new List();
-  const walk = db.prepare(`SELECT ${columns} FROM blobs`).raw();
-  for (const row of walk.iterate()) {
-    const [ref, salt, bytes] = /** @type {[unknown, Uint8Array, Uint8Array]} */ (row);
-    list.take(ref, Buffer.concat([salt, bytes]));
-  }
-  const { refs, unlike } = list.done();
-  const each = Array.from({ length: refs.length / 32 }, (_, n) => refs.subarray(n * 32, (n + 1) * 32));
-  return { refs: Buffer.concat(each.sort((a, b) => Buffer.compare(a, b))), unlike };
+  const found = new Findings();
+  const walk = /** @type {Iterable<Row>} */ (db.prepare(`SELECT ${columns} FROM blobs`).raw().iterate());
+  for (const { seq, ref, content } of rowsOfEach(walk)) found.take(seq, ref, content);
+  return { unlike: found.unlike };
 }
 
-class List {
+class Findings {
   rows = 0;
-  /** @type {string[]} */
-  #unlike = [];
-  #refs = Buffer.allocUnsafe(32 * 1024);
-  #end = 0;
+  /** @type {BlobKey[]} */
+  unlike = [];
 
-  /** @param {unknown} ref @param {Uint8Array} content */
-  take(ref, content) {
+  /** @param {unknown} seq @param {unknown} ref @param {Uint8Array} content */
+  take(seq, ref, content) {
     this.rows++;
-    const text = typeof ref === "string" ? ref : String(ref);
-    if (hash("sha256", content, "hex") !== ref && this.#unlike.length < unlikeMax) this.#unlike.push(text);
-    if (typeof ref !== "string" || !/^[0-9a-f]{64}$/.test(ref)) return;
-    if (this.#end === this.#refs.length) {
-      const larger = Buffer.allocUnsafe(this.#refs.length * 2);
-      this.#refs.copy(larger);
-      this.#refs = larger;
-    }
-    this.#refs.write(ref, this.#end, "hex");
-    this.#end += 32;
-  }
-
-  /** @returns {BlobList} */
-  done() {
-    return { refs: new Uint8Array(this.#refs.buffer, this.#refs.byteOffset, this.#end), unlike: this.#unlike };
+    if (hash("sha256", content, "hex") === ref || this.unlike.length >= unlikeMax) return;
+    this.unlike.push({ seq: Number(seq), ref: String(ref) });
   }
 }

@@ -1,17 +1,27 @@
 import { existsSync, statSync } from "node:fs";
 import Database from "better-sqlite3";
-import type { AuthorityRow, CheckpointRow, EventRow, LogImage, RunRow } from "../../core/log-image.js";
+import type {
+  AuthorityRow,
+  CheckpointRow,
+  EventRow,
+  KeyRow,
+  LogImage,
+  RunRow,
+} from "../../core/log-image.js";
 import { StoreError } from "../../model/errors.js";
 import { State } from "../../model/state.js";
-import { applicationId, type Connection, isDamage, missingStore, schema, schemaVersion } from "./database.js";
+import { type Connection, isDamage, missingStore } from "./database.js";
 import { damagedBy, guarded } from "./damage.js";
-import { entryReader } from "./image-entries.js";
+import { blobPageReader, entryReader, keyPageReader } from "./image-pages.js";
 import { loadState } from "./projection.js";
+import { applicationId, schema, schemaVersion } from "./schema.js";
 import { type FileSurvey, surveyHere, SurveyThread } from "./survey.js";
 
 // A damaged row can hold NULL where the schema forbids it, and casting does not change that: what is empty is found wrong.
 const noteColumn = "coalesce(CAST(note AS TEXT), '') AS note";
 const bytesColumn = (name: string) => `coalesce(CAST(${name} AS BLOB), x'') AS ${name}`;
+/** Up to where the tables know the log: what follows is looked through. */
+const indexedTo = "coalesce((SELECT size FROM tree_head), 0)";
 const eventColumns =
   "seq, CASE typeof(doc) WHEN 'text' THEN CAST(doc AS BLOB) END AS doc, " +
   "CASE typeof(leaf) WHEN 'blob' THEN leaf END AS leaf";
@@ -134,9 +144,12 @@ function imageOf(db: Connection, survey: FileSurvey): LogImage {
   const plain = guarded(() =>
     db.prepare("SELECT seq, doc FROM events WHERE seq > ? ORDER BY seq LIMIT ?").raw(),
   );
-  const blob = guarded(() => db.prepare("SELECT 1 FROM blobs WHERE ref = ?"));
+  const keys = guarded(() =>
+    db.prepare("SELECT seq, id, run_id, agent_id FROM event_keys WHERE seq > ? ORDER BY seq LIMIT ?"),
+  );
+  const blob = guarded(() => db.prepare("SELECT 1 FROM blobs WHERE seq = ? AND ref = ?"));
   const blobBytes = guarded(() =>
-    db.prepare(`SELECT ${bytesColumn("salt")}, ${bytesColumn("bytes")} FROM blobs WHERE ref = ?`),
+    db.prepare(`SELECT ${bytesColumn("salt")}, ${bytesColumn("bytes")} FROM blobs WHERE seq = ? AND ref = ?`),
   );
   const node = guarded(() => db.prepare("SELECT hash FROM tree_nodes WHERE level = ? AND idx = ?").pluck());
   return {
@@ -146,14 +159,18 @@ function imageOf(db: Connection, survey: FileSurvey): LogImage {
     events: (after, limit) => guarded(() => page.all(after, limit) as EventRow[]).map(known),
     entries: entryReader(db),
     documents: (after, limit) => guarded(() => plain.all(after, limit) as [number, unknown][]),
+    rotationRows: () =>
+      all<{ seq: unknown }>("SELECT seq FROM key_rotations ORDER BY seq").map(({ seq }) => seq),
     keyRotations: () =>
       all<EventRow>(
-        `SELECT ${eventColumns} FROM events INDEXED BY key_rotations WHERE event = 'key_rotated' ORDER BY seq`,
+        `SELECT ${eventColumns} FROM events WHERE seq IN (SELECT seq FROM key_rotations) ORDER BY seq`,
       ).map(known),
     rangeOfRun: (runId) => {
-      const row = get<{ first: number | null; last: number | null }>(
-        "SELECT min(seq) AS first, max(seq) AS last FROM events WHERE run_id = ?",
-        runId,
+      const [row] = all<{ first: number | null; last: number | null }>(
+        `SELECT min(seq) AS first, max(seq) AS last FROM (
+          SELECT seq FROM event_keys WHERE run_id = :runId
+          UNION ALL SELECT seq FROM events WHERE seq > ${indexedTo} AND doc ->> '$.run_id' = :runId)`,
+        { runId },
       );
       if (row === undefined || row.first === null || row.last === null) return undefined;
       return { first: row.first, last: row.last };
@@ -161,9 +178,16 @@ function imageOf(db: Connection, survey: FileSurvey): LogImage {
     newestRun: () =>
       get<{ run_id: string }>("SELECT run_id FROM runs ORDER BY started_seq DESC LIMIT 1")?.run_id,
     eventById: (id) => {
-      const row = get<EventRow>(`SELECT ${eventColumns} FROM events WHERE json_extract(doc, '$.id') = ?`, id);
+      const [row] = all<EventRow>(
+        `SELECT ${eventColumns} FROM events WHERE seq IN (
+          SELECT seq FROM event_keys WHERE id = :id
+          UNION ALL SELECT seq FROM events WHERE seq > ${indexedTo} AND doc ->> '$.id' = :id)`,
+        { id },
+      );
       return row === undefined ? undefined : known(row);
     },
+    keyPage: keyPageReader(db),
+    eventKeys: (after, limit) => guarded(() => keys.all(after, limit) as KeyRow[]),
     head: () => all(`SELECT size, ${bytesColumn("hashes")} FROM tree_head`),
     node: (level, index) => bytesOf(guarded(() => node.get(level, index))),
     nodeCount: () => count("tree_nodes"),
@@ -184,14 +208,21 @@ function imageOf(db: Connection, survey: FileSurvey): LogImage {
     openSteps: () => rows(db, "SELECT request_id, seq FROM open_steps ORDER BY seq"),
     runs: () => rows<RunRow>(db, "SELECT * FROM runs ORDER BY started_seq"),
     policies: () => rows(db, "SELECT name, file FROM policies ORDER BY name"),
-    hasBlob: (ref) => guarded(() => blob.get(ref)) !== undefined,
-    blob: (ref) => guarded(() => blobBytes.get(ref) as { salt: Uint8Array; bytes: Uint8Array } | undefined),
+    hasBlob: ({ seq, ref }) => guarded(() => blob.get(seq, ref)) !== undefined,
+    blob: ({ seq, ref }) =>
+      guarded(() => blobBytes.get(seq, ref) as { salt: Uint8Array; bytes: Uint8Array } | undefined),
     state: () =>
       guarded(() => {
         const state = new State();
         loadState(db, state);
         return state;
       }),
+    blobsOf: blobPageReader(db),
+    blobsLike: (refs) =>
+      all(
+        "SELECT seq, ref FROM blobs WHERE ref IN (SELECT value FROM json_each(?)) ORDER BY seq, ref",
+        JSON.stringify(refs),
+      ),
     blobs: () => survey.blobs(),
     close: () => {
       survey.stop();

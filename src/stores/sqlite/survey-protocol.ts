@@ -1,12 +1,6 @@
-/** What the thread that reads a whole file says, and what it is told. */
+import type { BlobSurvey } from "../../core/log-image.js";
 
-/** The bytes behind commitments. */
-export interface BlobList {
-  /** The references of all of them, 32 bytes each; in order, unless the file is damaged. */
-  readonly refs: Uint8Array;
-  /** Those whose bytes are not what was committed to, in the order of the table; at most a hundred. */
-  readonly unlike: readonly string[];
-}
+/** What the thread that reads a whole file says, and what it is told. */
 
 /** What was thrown, in a form that goes from thread to thread. */
 export interface SurveyFailure {
@@ -20,7 +14,7 @@ export type Survey<T> = { readonly found: T } | { readonly failed: SurveyFailure
 export type FromSurvey =
   | { readonly kind: "ready" }
   | { readonly kind: "begun" }
-  | { readonly kind: "blobs"; readonly survey: Survey<BlobList> }
+  | { readonly kind: "blobs"; readonly survey: Survey<BlobSurvey> }
   | { readonly kind: "integrity"; readonly survey: Survey<readonly string[]> };
 
 /** `begin`: to look at the database as it is now, instead of as it was. */

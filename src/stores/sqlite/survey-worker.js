@@ -1,7 +1,7 @@
 // @ts-check
 import { parentPort, workerData } from "node:worker_threads";
 import Database from "better-sqlite3";
-import { integrityFaults, listBlobs } from "./file-survey.js";
+import { integrityFaults, surveyBlobs } from "./file-survey.js";
 
 /** @import { FromSurvey, Survey, ToSurvey } from "./survey-protocol.js" */
 
@@ -16,8 +16,8 @@ if (port === null || typeof path !== "string") throw new Error("this file is the
 const db = new Database(path, { readonly: true, timeout: 2_000 });
 db.pragma("trusted_schema = OFF");
 
-/** @param {FromSurvey} message @param {ArrayBuffer[]} [transfer] */
-const send = (message, transfer = []) => port.postMessage(message, transfer);
+/** @param {FromSurvey} message */
+const send = (message) => port.postMessage(message);
 
 /** @template T @param {() => T} look @returns {Survey<T>} */
 function surveyed(look) {
@@ -38,7 +38,7 @@ port.on("message", (/** @type {ToSurvey} */ message) => {
     send({ kind: "begun" });
     return;
   }
-  send({ kind: "blobs", survey: surveyed(() => listBlobs(db)) });
+  send({ kind: "blobs", survey: surveyed(() => surveyBlobs(db)) });
   send({ kind: "integrity", survey: surveyed(() => integrityFaults(db)) });
   db.close();
   port.close();

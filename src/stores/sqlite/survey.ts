@@ -1,10 +1,9 @@
 import { Worker } from "node:worker_threads";
 import type { BlobSurvey } from "../../core/log-image.js";
-import { BlobRefs } from "./blob-refs.js";
 import { damagedBy, guarded } from "./damage.js";
 import { type Connection, isDamageCode } from "./database.js";
-import { integrityFaults, listBlobs } from "./file-survey.js";
-import type { BlobList, FromSurvey, Survey, ToSurvey } from "./survey-protocol.js";
+import { integrityFaults, surveyBlobs } from "./file-survey.js";
+import type { FromSurvey, Survey, ToSurvey } from "./survey-protocol.js";
 
 /** What is found by reading a whole file, whatever the events say. */
 export interface FileSurvey {
@@ -19,7 +18,7 @@ export interface FileSurvey {
 export function surveyHere(db: Connection): FileSurvey {
   return {
     integrity: async () => guarded(() => integrityFaults(db)),
-    blobs: async () => surveyOf(guarded(() => listBlobs(db))),
+    blobs: async () => guarded(() => surveyBlobs(db)),
     stop: () => undefined,
   };
 }
@@ -69,7 +68,7 @@ export class SurveyThread implements FileSurvey {
 
   async blobs(): Promise<BlobSurvey> {
     const message = await this.#next("blobs");
-    return message?.kind === "blobs" ? surveyOf(foundIn(message.survey)) : this.#here.blobs();
+    return message?.kind === "blobs" ? foundIn(message.survey) : this.#here.blobs();
   }
 
   stop(): void {
@@ -98,11 +97,6 @@ export class SurveyThread implements FileSurvey {
     for (const resolve of this.#said.values()) resolve(undefined);
     this.#said.clear();
   }
-}
-
-function surveyOf({ refs, unlike }: BlobList): BlobSurvey {
-  const index = new BlobRefs(refs);
-  return { has: (bytes, at) => index.has(bytes, at), unlike };
 }
 
 /** @throws StoreError `database_damaged`; Error for a failure that says nothing about the file. */

@@ -35,3 +35,39 @@ export function entryReader(db: Connection): LogImage["entries"] {
     return { first, documents, leaves: Buffer.from(leaves).toString("latin1") };
   };
 }
+
+const blobsOfPage =
+  "SELECT count(*), sum(typeof(ref) = 'text' AND length(CAST(ref AS BLOB)) = 64), " +
+  "json_group_array(seq), group_concat(ref, '') FROM (SELECT seq, ref FROM blobs WHERE seq BETWEEN ? AND ? ORDER BY seq, ref)";
+
+/** Reads which commitments have bytes that are kept (`LogImage.blobsOf`). */
+export function blobPageReader(db: Connection): LogImage["blobsOf"] {
+  const page = guarded(() => db.prepare(blobsOfPage).raw());
+  return (first, last) => {
+    const [rows, good, seqs, refs] = guarded(
+      () => page.get(first, last) as [number, number | null, string, string | null],
+    );
+    if (rows === 0) return { seqs: [], refs: "" };
+    if (good !== rows || refs?.length !== rows * 64) return undefined;
+    return { seqs: JSON.parse(seqs) as number[], refs };
+  };
+}
+
+const textOrNone = (column: string) =>
+  `CASE typeof(${column}) WHEN 'text' THEN ${column} WHEN 'null' THEN char(1) END`;
+const keysOfPage =
+  "SELECT count(*), group_concat(id, char(0)), group_concat(run, char(0)), group_concat(agent, char(0)) FROM (" +
+  `SELECT ${textOrNone("id")} AS id, ${textOrNone("run_id")} AS run, ${textOrNone("agent_id")} AS agent ` +
+  "FROM event_keys WHERE seq BETWEEN ? AND ? ORDER BY seq)";
+
+/** Reads what events are found by (`LogImage.keyPage`). */
+export function keyPageReader(db: Connection): LogImage["keyPage"] {
+  const page = guarded(() => db.prepare(keysOfPage).raw());
+  return (first, last) => {
+    const [rows, ids, runs, agents] = guarded(
+      () => page.get(first, last) as [number, string | null, string | null, string | null],
+    );
+    if (rows !== last - first + 1 || ids === null || runs === null || agents === null) return undefined;
+    return { ids, runs, agents };
+  };
+}
