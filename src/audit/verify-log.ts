@@ -59,14 +59,14 @@ export async function verifyLog(image: LogImage, options: VerifyLogOptions = {})
     events.end();
     checkpoints.end(events.size, trusted);
     assertNotShorter(events.size, against);
-    take(blobProblems(image, events));
+    take(blobProblems(await image.blobs(), events));
   } catch (error) {
     const found = problemOf(error);
     if (found === undefined) throw error;
     problems.push(found);
   }
   // Last, since it names no event: whoever reads the first problem learns where to look.
-  problems.push(...damage(image));
+  problems.push(...(await damage(image)));
   return Object.freeze({
     ok: problems.length === 0,
     events: events.size,
@@ -98,23 +98,25 @@ async function readAll(
   compare();
   let after = Number.MIN_SAFE_INTEGER;
   for (;;) {
-    const rows = image.events(after, pageSize);
+    const page = image.entries(after, pageSize);
+    const rows = page === undefined ? image.events(after, pageSize) : [];
+    if (page !== undefined) events.takePage(page, compare);
     for (const row of rows) {
       events.take(row);
       compare();
-      after = row.seq;
     }
+    after = events.size;
     onProgress?.(events.size, total);
-    if (rows.length < pageSize) return;
+    if ((page?.documents ?? rows).length < pageSize) return;
     // Lets Ctrl-C through.
     await new Promise((resolve) => setImmediate(resolve));
     signal?.throwIfAborted();
   }
 }
 
-function damage(image: LogImage): Problem[] {
+async function damage(image: LogImage): Promise<Problem[]> {
   try {
-    return image.damage().map((why) => problem("database_damaged", why));
+    return (await image.damage()).map((why) => problem("database_damaged", why));
   } catch (error) {
     const found = problemOf(error);
     if (found === undefined) throw error;

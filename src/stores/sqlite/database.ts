@@ -106,9 +106,12 @@ export function isBusy(error: unknown): boolean {
 
 /** Whether the database says that it is broken, and not that something around it failed. */
 export function isDamage(error: unknown): error is Error {
-  if (!(error instanceof Database.SqliteError)) return false;
+  return error instanceof Database.SqliteError && isDamageCode(error.code);
+}
+
+export function isDamageCode(code: string): boolean {
   // `SQLITE_ERROR` and `SQLITE_MISMATCH`: a table or column is not what the schema says.
-  return /^SQLITE_(NOTADB|CORRUPT|ERROR|MISMATCH|IOERR_SHORT_READ|FORMAT)/.test(error.code);
+  return /^SQLITE_(NOTADB|CORRUPT|ERROR|MISMATCH|IOERR_SHORT_READ|FORMAT)/.test(code);
 }
 
 export function missingStore(path: string): StoreError {

@@ -1,4 +1,4 @@
-import { existsSync } from "node:fs";
+import { existsSync, statSync } from "node:fs";
 import Database from "better-sqlite3";
 import type {
   AuthorityRow,
@@ -11,8 +11,11 @@ import type {
 import { StoreError } from "../../model/errors.js";
 import { State } from "../../model/state.js";
 import { type Connection, isDamage, missingStore } from "./database.js";
+import { damagedBy, guarded } from "./damage.js";
+import { blobPageReader, entryReader, keyPageReader } from "./image-pages.js";
 import { loadState } from "./projection.js";
 import { applicationId, schema, schemaVersion } from "./schema.js";
+import { type FileSurvey, surveyHere, SurveyThread } from "./survey.js";
 
 // A damaged row can hold NULL where the schema forbids it, and casting does not change that: what is empty is found wrong.
 const noteColumn = "coalesce(CAST(note AS TEXT), '') AS note";
@@ -33,16 +36,77 @@ export function openImage(path: string): LogImage {
   if (!existsSync(path)) throw missingStore(path);
   let db: Connection | undefined;
   try {
-    db = new Database(path, { readonly: true, timeout: 2_000 });
-    db.pragma("trusted_schema = OFF");
-    // All that follows sees one moment, whatever others append meanwhile.
-    db.exec("BEGIN");
+    db = connect(path);
+    begin(db);
     assertOurs(db, path);
-    return imageOf(db);
+    return imageOf(db, surveyHere(db));
   } catch (error) {
     db?.close();
-    throw isDamage(error) ? damaged(error) : error;
+    throw isDamage(error) ? damagedBy(error) : error;
   }
+}
+
+/**
+ * The same, for whoever reads all of a long log: what needs nothing of the events is read on a second thread, from the
+ * same moment of the database.
+ *
+ * @param fromBytes of the file; a shorter one is read before a thread has started. Default 32 MiB.
+ * @throws StoreError as `openImage`.
+ */
+export async function openSurveyedImage(path: string, fromBytes = 2 ** 25): Promise<LogImage> {
+  if (!existsSync(path)) throw missingStore(path);
+  if (statSync(path).size < fromBytes) return openImage(path);
+  let db: Connection | undefined;
+  let thread: SurveyThread | undefined;
+  try {
+    db = connect(path);
+    thread = new SurveyThread(path, db);
+    const survey = (await beginTogether(path, db, thread)) ? thread : surveyHere(db);
+    assertOurs(db, path);
+    if (survey === thread) thread.start();
+    else thread.stop();
+    return imageOf(db, survey);
+  } catch (error) {
+    thread?.stop();
+    db?.close();
+    throw isDamage(error) ? damagedBy(error) : error;
+  }
+}
+
+const attemptsMax = 200;
+
+/**
+ * Both begin to read with no commit of anybody in between. False when the thread cannot, or somebody writes so much
+ * that it never comes to that: then the connection has begun alone.
+ */
+async function beginTogether(path: string, db: Connection, thread: SurveyThread): Promise<boolean> {
+  const watch = connect(path);
+  try {
+    for (let attempt = 0; attempt < attemptsMax; attempt++) {
+      // Other than before if and only if another connection committed meanwhile; this one never does.
+      const before = watch.pragma("data_version", { simple: true });
+      begin(db);
+      const begun = await thread.begin();
+      if (!begun || watch.pragma("data_version", { simple: true }) === before) return begun;
+      if (attempt + 1 < attemptsMax) db.exec("ROLLBACK");
+    }
+    return false;
+  } finally {
+    watch.close();
+  }
+}
+
+function connect(path: string): Connection {
+  const db = new Database(path, { readonly: true, timeout: 2_000 });
+  db.pragma("trusted_schema = OFF");
+  return db;
+}
+
+/** All that follows sees one moment, whatever others append meanwhile. */
+function begin(db: Connection): void {
+  db.exec("BEGIN");
+  // The moment is that of the first look.
+  db.prepare("SELECT count(*) FROM sqlite_schema").get();
 }
 
 function assertOurs(db: Connection, path: string): void {
@@ -67,7 +131,7 @@ function assertOurs(db: Connection, path: string): void {
   }
 }
 
-function imageOf(db: Connection): LogImage {
+function imageOf(db: Connection, survey: FileSurvey): LogImage {
   const all = <T>(sql: string, ...parameters: readonly unknown[]): T[] =>
     guarded(() => db.prepare(sql).all(...parameters) as T[]);
   const get = <T>(sql: string, ...parameters: readonly unknown[]): T | undefined =>
@@ -89,13 +153,14 @@ function imageOf(db: Connection): LogImage {
   );
   const node = guarded(() => db.prepare("SELECT hash FROM tree_nodes WHERE level = ? AND idx = ?").pluck());
   return {
-    damage: () => [...integrityFaults(db), ...schemaFaults(db), ...metaFaults(db)],
+    damage: async () => [...(await survey.integrity()), ...schemaFaults(db), ...metaFaults(db)],
     logId: () => get<{ value: string }>("SELECT value FROM meta WHERE key = 'log_id'")?.value ?? "",
     eventCount: () => count("events"),
     events: (after, limit) => guarded(() => page.all(after, limit) as EventRow[]).map(known),
+    entries: entryReader(db),
     documents: (after, limit) => guarded(() => plain.all(after, limit) as [number, unknown][]),
     rotationRows: () =>
-      all<{ seq: number }>("SELECT seq FROM key_rotations ORDER BY seq").map(({ seq }) => seq),
+      all<{ seq: unknown }>("SELECT seq FROM key_rotations ORDER BY seq").map(({ seq }) => seq),
     keyRotations: () =>
       all<EventRow>(
         `SELECT ${eventColumns} FROM events WHERE seq IN (SELECT seq FROM key_rotations) ORDER BY seq`,
@@ -121,6 +186,7 @@ function imageOf(db: Connection): LogImage {
       );
       return row === undefined ? undefined : known(row);
     },
+    keyPage: keyPageReader(db),
     eventKeys: (after, limit) => guarded(() => keys.all(after, limit) as KeyRow[]),
     head: () => all(`SELECT size, ${bytesColumn("hashes")} FROM tree_head`),
     node: (level, index) => bytesOf(guarded(() => node.get(level, index))),
@@ -151,20 +217,18 @@ function imageOf(db: Connection): LogImage {
         loadState(db, state);
         return state;
       }),
-    blobs: () => rows(db, `SELECT seq, ref, ${bytesColumn("salt")}, ${bytesColumn("bytes")} FROM blobs`),
-    close: () => void db.close(),
+    blobsOf: blobPageReader(db),
+    blobsLike: (refs) =>
+      all(
+        "SELECT seq, ref FROM blobs WHERE ref IN (SELECT value FROM json_each(?)) ORDER BY seq, ref",
+        JSON.stringify(refs),
+      ),
+    blobs: () => survey.blobs(),
+    close: () => {
+      survey.stop();
+      db.close();
+    },
   };
-}
-
-/** Of `integrity_check`, the first hundred. */
-function integrityFaults(db: Connection): string[] {
-  try {
-    const found = db.pragma("integrity_check") as { integrity_check: string }[];
-    return found.map((row) => row.integrity_check).filter((text) => text !== "ok");
-  } catch (error) {
-    if (isDamage(error)) return [error.message];
-    throw error;
-  }
 }
 
 /** A trigger, a view in a table's place or a column computed otherwise would make the tables say what the log does not. */
@@ -210,15 +274,7 @@ function* rows<T>(db: Connection, sql: string): Iterable<T> {
   try {
     yield* db.prepare(sql).iterate() as IterableIterator<T>;
   } catch (error) {
-    throw isDamage(error) ? damaged(error) : error;
-  }
-}
-
-function guarded<T>(read: () => T): T {
-  try {
-    return read();
-  } catch (error) {
-    throw isDamage(error) ? damaged(error) : error;
+    throw isDamage(error) ? damagedBy(error) : error;
   }
 }
 
@@ -228,8 +284,4 @@ function known(row: EventRow): EventRow {
 
 function bytesOf(value: unknown): Uint8Array | undefined {
   return value instanceof Uint8Array ? value : undefined;
-}
-
-function damaged(cause: Error): StoreError {
-  return new StoreError("database_damaged", `the database is damaged: ${cause.message}`, { cause });
 }
