@@ -115,8 +115,8 @@ function decideWithParams(
   state: Hypothesis["state"],
   image: RecordedLog,
 ): Decision | undefined {
-  if (request.paramsRef === undefined) return decideAgain(request, {}, state);
-  const bytes = image.blob(request.paramsRef)?.bytes;
+  if (request.paramsKey === undefined) return decideAgain(request, {}, state);
+  const bytes = image.blob(request.paramsKey)?.bytes;
   if (bytes !== undefined) {
     return decideAgain(request, JSON.parse(new TextDecoder().decode(bytes)) as JsonValue, state);
   }
