@@ -74,9 +74,19 @@ async function understand(parts: RequestParts, request: RpcRequest): Promise<Und
     case "prompts/get": {
       const { upstream, name, about } = named(parts, params);
       const { arguments: args, ...more } = without(about, "name");
-      const own = { name, arguments: isJsonObject(args) ? args : {}, ...moreOf(more) };
+      const given = isJsonObject(args) ? args : {};
+      const own = { name, arguments: given, ...moreOf(more) };
       const what = `the prompt ${shown(params["name"])}`;
-      return { upstream, action: mcpActions.prompt, about, params: own, what, ...unknownTo(upstream, what) };
+      return {
+        upstream,
+        action: mcpActions.prompt,
+        about,
+        params: own,
+        what,
+        ...(upstream === undefined
+          ? unknownTo(upstream, what)
+          : await impliedByPrompt(parts, upstream, name, given)),
+      };
     }
     case "resources/read":
     case "resources/subscribe":
@@ -161,6 +171,18 @@ async function understandCall(parts: RequestParts, params: JsonObject): Promise<
   return "refused" in implied
     ? { ...understood, ...implied }
     : { ...understood, implies: implied.capabilities };
+}
+
+/** A prompt may fetch or read what its arguments name, just like a tool. */
+async function impliedByPrompt(
+  { ownFiles }: RequestParts,
+  { server: { mapping } }: Upstream,
+  name: string,
+  args: JsonObject,
+): Promise<{ readonly refused: string } | { readonly implies: readonly string[] }> {
+  const ofPrompts = { ...mapping, templates: mapping.prompts };
+  const implied = await impliedBy(ofPrompts, name, args, undefined, ownFiles);
+  return "refused" in implied ? implied : { implies: implied.capabilities };
 }
 
 function understandCompletion(parts: RequestParts, params: JsonObject): Understood {

@@ -18,7 +18,8 @@ import {
   rpcResult,
 } from "../protocol/json-rpc.js";
 import { supportedVersions } from "../protocol/versions.js";
-import { Announcements, concernsLists } from "./announcements.js";
+import { Announcements } from "./announcements.js";
+import { AuthorityWatch } from "./authority-watch.js";
 import { answerRequest, type RequestParts } from "./client-requests.js";
 import type { Exchange } from "./exchange.js";
 import { GuardedCalls, type SessionParts } from "./guarded-calls.js";
@@ -59,7 +60,7 @@ export class Session {
   readonly #announcements: Announcements;
   readonly #inFlight = new Map<string, AbortController>();
   readonly #tasks = new Set<Promise<void>>();
-  readonly #unsubscribe: () => void;
+  readonly #watch: AuthorityWatch;
   readonly ended: Promise<void>;
   #started: Started | undefined;
   #initializing = false;
@@ -82,9 +83,8 @@ export class Session {
       fast: () => front.resume(),
       log: options.log,
     });
-    this.#unsubscribe = options.parts.audit.onEvent((event) => {
-      if (this.#started !== undefined && concernsLists(event, options.agentId))
-        this.#announcements.changed(...this.#upstreams.lists());
+    this.#watch = new AuthorityWatch(options.parts.audit, options.agentId, () => {
+      if (this.#started !== undefined) this.#announcements.changed(...this.#upstreams.lists());
     });
     front.start({
       message: (value) => this.#take(value),
@@ -98,7 +98,7 @@ export class Session {
   async close(why: string): Promise<void> {
     if (this.#ended) return this.ended;
     this.#ended = true;
-    this.#unsubscribe();
+    this.#watch.close();
     this.#announcements.close();
     for (const controller of this.#inFlight.values()) controller.abort(new Error(why));
     this.#started?.fromServers.close();
