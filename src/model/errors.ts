@@ -1,3 +1,5 @@
+import type { JsonObject } from "./json.js";
+
 /**
  * Errors of this package: a closed set of codes, one class per kind of failure, facts as fields.
  *
@@ -273,6 +275,8 @@ export type HttpRefusalCode =
   | "session_unknown"
   | "already_initialized"
   | "duplicate_id"
+  | "header_mismatch"
+  | "envelope_invalid"
   | "too_many_sessions"
   | "too_many_requests"
   | "closing";
@@ -288,7 +292,12 @@ export class HttpRefusal extends SynapseError {
     /** Of the answer, beside what every answer has. */
     readonly headers: Readonly<Record<string, string>> = {},
     /** Of the answer's JSON-RPC error. */
-    readonly rpc: { readonly code?: number; readonly id?: string | number } = {},
+    readonly rpc: {
+      readonly code?: number;
+      readonly id?: string | number;
+      /** Beside the reason. */
+      readonly data?: JsonObject;
+    } = {},
   ) {
     super(code, message);
   }

@@ -11,9 +11,6 @@ import {
 import { askedVersion, sharedVersion } from "../protocol/versions.js";
 import type { Upstream } from "./upstream.js";
 
-/** Lists that the gateway itself changes, when bindings do. */
-const listed = ["tools", "prompts", "resources"];
-
 /**
  * Initializes all servers with what the client said, and answers it: with one server's own words, or with what
  * several of them have together.
@@ -68,12 +65,25 @@ function ofSeveral(
   upstreams: readonly Upstream[],
   gateway: { readonly name: string; readonly version: string },
 ): JsonObject {
+  const { capabilities, ...joint } = jointly(upstreams);
+  const versions = upstreams.map(({ connection }) => connection.initialized["protocolVersion"]);
+  return {
+    protocolVersion: sharedVersion(versions.filter((each): each is string => typeof each === "string")),
+    capabilities: announcing(capabilities),
+    serverInfo: gateway,
+    ...joint,
+  };
+}
+
+/** What several servers have together, and say together to a model. */
+export function jointly(upstreams: readonly Upstream[]): {
+  readonly capabilities: JsonObject;
+  readonly instructions?: string;
+} {
   const capabilities: { [name: string]: JsonValue } = {};
   const instructions: string[] = [];
-  const versions: string[] = [];
   for (const { server, connection } of upstreams) {
-    const { protocolVersion, capabilities: own, instructions: text } = connection.initialized;
-    if (typeof protocolVersion === "string") versions.push(protocolVersion);
+    const { capabilities: own, instructions: text } = connection.initialized;
     if (typeof text === "string" && text !== "") instructions.push(`# ${server.alias}\n\n${text}`);
     for (const [name, value] of Object.entries(isJsonObject(own) ? own : {})) {
       // Only what can be told apart by server is merged; experiments of one server are not those of another.
@@ -82,17 +92,15 @@ function ofSeveral(
       capabilities[name] = { ...(isJsonObject(before) ? before : {}), ...value };
     }
   }
-  return {
-    protocolVersion: sharedVersion(versions),
-    capabilities: announcing(capabilities),
-    serverInfo: gateway,
-    ...(instructions.length === 0 ? {} : { instructions: instructions.join("\n\n") }),
-  };
+  return { capabilities, ...(instructions.length === 0 ? {} : { instructions: instructions.join("\n\n") }) };
 }
 
+/** Lists that the gateway itself changes, when bindings do. */
+const listed = ["tools", "prompts", "resources"];
 const merged = [...listed, "logging", "completions"];
 
-function announcing(capabilities: JsonObject): JsonObject {
+/** Capabilities of servers as the gateway has them: it announces changes of its lists, whatever they do. */
+export function announcing(capabilities: JsonObject): JsonObject {
   return Object.fromEntries(
     Object.entries(capabilities).map(([name, value]) =>
       listed.includes(name) && isJsonObject(value) ? [name, { ...value, listChanged: true }] : [name, value],

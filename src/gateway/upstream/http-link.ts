@@ -1,9 +1,12 @@
 import type { JsonObject } from "../../model/json.js";
+import { claimOf } from "../protocol/envelope.js";
 import { isRequestId, type RequestId } from "../protocol/json-rpc.js";
 import { type MessageLimits, readJson } from "../protocol/line-reader.js";
 import { readEventStream, type StreamEvent } from "./event-stream.js";
 import { Gate } from "./gate.js";
-import type { Link, LinkEvents, OpenLink } from "./link.js";
+import { isAnswerTo, readBody, reasonOf, refusalOf, refusesSession } from "./http-answer.js";
+import { cancellation, type Link, type LinkEvents, type OpenLink } from "./link.js";
+import { statelessHeaders } from "./stateless-headers.js";
 
 /** How a streamable HTTP server is reached. */
 export interface HttpServer {
@@ -13,7 +16,6 @@ export interface HttpServer {
 
 const retryMsDefault = 1_000;
 const resumptionsMax = 20;
-const refusalBytesMax = 16 * 1024;
 
 /** A server at a URL (MCP, streamable HTTP transport): one request for each message, and a stream for each answer. */
 export function httpLink(server: HttpServer, limits: MessageLimits): OpenLink {
@@ -30,6 +32,8 @@ class HttpLink implements Link {
   #version: string | undefined;
   /** What has to have arrived before anything else is sent: notifications keep their order among the rest. */
   #before: Promise<void> = Promise.resolve();
+  /** Requests of the stateless revision that are under way: their connections are closed to cancel them. */
+  readonly #stateless = new Map<RequestId, AbortController>();
   #closed = false;
 
   constructor(server: HttpServer, limits: MessageLimits, events: LinkEvents) {
@@ -39,11 +43,22 @@ class HttpLink implements Link {
   }
 
   /** What is under way is bounded by the session, so it is never too slow to take one more. */
-  send(message: JsonObject): boolean {
+  send(message: JsonObject, headers: Readonly<Record<string, string>> = {}): boolean {
     const id = isRequestId(message["id"]) && message["method"] !== undefined ? message["id"] : undefined;
+    // With a server that was initialized, a session says more than a request does.
+    if (id !== undefined && this.#version === undefined && claimOf(message) !== undefined) {
+      void this.#ask(message, id, headers);
+      return true;
+    }
     const sent = this.#before.then(() => this.#post(message, id));
     if (id === undefined) this.#before = sent;
     return true;
+  }
+
+  cancel(id: RequestId): void {
+    const stateless = this.#stateless.get(id);
+    if (stateless === undefined) this.send(cancellation(id));
+    else stateless.abort();
   }
 
   agreed(protocolVersion: string): void {
@@ -70,6 +85,7 @@ class HttpLink implements Link {
     if (this.#closed) return;
     this.#closed = true;
     this.#stop.abort();
+    for (const asked of this.#stateless.values()) asked.abort();
     this.#gate.open();
     if (this.#session !== undefined) {
       // The server may keep it for ever otherwise; whether it hears of it changes nothing here.
@@ -85,6 +101,35 @@ class HttpLink implements Link {
       );
     }
     this.#events.closed(why);
+  }
+
+  /** A request of the stateless revision: all that the server has to know stands in it. */
+  async #ask(message: JsonObject, id: RequestId, headers: Readonly<Record<string, string>>): Promise<void> {
+    if (this.#closed) return;
+    const cancelled = new AbortController();
+    this.#stateless.set(id, cancelled);
+    try {
+      const response = await fetch(this.#server.url, {
+        method: "POST",
+        headers: {
+          ...this.#ownHeaders(),
+          ...headers,
+          ...statelessHeaders(message),
+          "content-type": "application/json",
+        },
+        body: JSON.stringify(message),
+        redirect: "manual",
+        signal: cancelled.signal,
+      });
+      if (response.ok) return await this.#readAnswer(response, id, false);
+      const refusal = await refusalOf(response, id, message["method"] === "server/discover");
+      if (refusal === undefined) this.#fail(id, (await this.#refusalOf(response)) ?? "");
+      else this.#events.message(refusal, id);
+    } catch (error) {
+      this.#fail(id, reasonOf(error));
+    } finally {
+      this.#stateless.delete(id);
+    }
   }
 
   async #post(message: JsonObject, id: RequestId | undefined): Promise<void> {
@@ -104,16 +149,22 @@ class HttpLink implements Link {
       if (message["method"] === "notifications/initialized") void this.#listen();
       // A notification is over when it was taken; the answer to a request is read beside what follows it.
       if (id === undefined) await response.body?.cancel();
-      else await this.#readAnswer(response, id);
+      else await this.#readAnswer(response, id, true);
     } catch (error) {
       this.#fail(id, reasonOf(error));
     }
   }
 
-  #headers(): Record<string, string> {
+  #ownHeaders(): Record<string, string> {
     return {
       ...Object.fromEntries(this.#server.headers),
       accept: "application/json, text/event-stream",
+    };
+  }
+
+  #headers(): Record<string, string> {
+    return {
+      ...this.#ownHeaders(),
       ...(this.#session === undefined ? {} : { "mcp-session-id": this.#session }),
       ...(this.#version === undefined ? {} : { "mcp-protocol-version": this.#version }),
     };
@@ -145,9 +196,9 @@ class HttpLink implements Link {
     else this.#events.undelivered(id, why);
   }
 
-  async #readAnswer(response: Response, id: RequestId): Promise<void> {
+  async #readAnswer(response: Response, id: RequestId, isResumable: boolean): Promise<void> {
     const type = response.headers.get("content-type")?.split(";")[0]?.trim().toLowerCase();
-    if (type === "application/json") return this.#take(await readBody(response, this.#limits.bytesMax));
+    if (type === "application/json") return this.#take(await readBody(response, this.#limits.bytesMax), id);
     if (type !== "text/event-stream") {
       await response.body?.cancel();
       return this.#fail(id, "its answer is neither JSON nor a stream of events");
@@ -160,9 +211,9 @@ class HttpLink implements Link {
         last = event;
         if (event.type !== "message") continue;
         answered ||= isAnswerTo(event.data, id);
-        this.#take(Buffer.from(event.data, "utf8"));
+        this.#take(Buffer.from(event.data, "utf8"), id);
       }
-      stream = answered ? undefined : await this.#resume(last);
+      stream = answered || !isResumable ? undefined : await this.#resume(last);
     }
     if (!answered) this.#fail(id, "its stream ended before the answer");
   }
@@ -222,43 +273,10 @@ class HttpLink implements Link {
     }
   }
 
-  #take(text: Buffer): void {
+  #take(text: Buffer, stream?: RequestId): void {
     if (this.#closed) return;
     const read = readJson(text, this.#limits);
-    if (read.kind === "value") this.#events.message(read.value);
+    if (read.kind === "value") this.#events.message(read.value, stream);
     else this.#events.log(`an answer of it is no message: ${read.why}`);
   }
-}
-
-/** Many servers answer 400 to a session that they do not know, where the protocol says 404. */
-async function refusesSession(response: Response): Promise<boolean> {
-  if (response.status !== 400) return false;
-  const body = await readBody(response, refusalBytesMax).catch(() => Buffer.alloc(0));
-  return /session/i.test(body.toString("utf8"));
-}
-
-function isAnswerTo(text: string, id: RequestId): boolean {
-  try {
-    const message = JSON.parse(text) as { readonly id?: unknown; readonly method?: unknown } | null;
-    return message?.id === id && message.method === undefined;
-  } catch {
-    return false;
-  }
-}
-
-async function readBody(response: Response, bytesMax: number): Promise<Buffer> {
-  const chunks: Uint8Array[] = [];
-  let size = 0;
-  for await (const chunk of response.body ?? []) {
-    size += (chunk as Uint8Array).length;
-    if (size > bytesMax) throw new RangeError(`an answer of more than ${bytesMax} bytes`);
-    chunks.push(chunk as Uint8Array);
-  }
-  return Buffer.concat(chunks);
-}
-
-/** `fetch failed` alone helps nobody: its cause says what happened. */
-function reasonOf(error: unknown): string {
-  if (!(error instanceof Error)) return String(error);
-  return error.cause instanceof Error ? error.cause.message : error.message;
 }

@@ -40,6 +40,11 @@ export class PendingRequests {
     return [...this.#pending.values()].flatMap(({ askedAs }) => (askedAs === undefined ? [] : [askedAs]));
   }
 
+  /** What the asker of one of them calls it; undefined: it does not wait, or the gateway asked for itself. */
+  askedAsOf(id: RequestId): RequestId | undefined {
+    return typeof id === "number" ? this.#pending.get(id)?.askedAs : undefined;
+  }
+
   /** @returns the message to send under its own id and progress token, and what its answer will be. */
   add(message: JsonObject): {
     readonly id: number;

@@ -21,7 +21,10 @@ export function refuse(
   // The client is gone, or has been answered already.
   if (response.headersSent || response.destroyed) return code;
   const body = JSON.stringify(
-    rpcError(rpc.id ?? null, rpc.code ?? rpcCode.unavailable, message, { reason: publicReason(error) }),
+    rpcError(rpc.id ?? null, rpc.code ?? rpcCode.unavailable, message, {
+      reason: publicReason(error),
+      ...rpc.data,
+    }),
   );
   response.writeHead(status, {
     "cache-control": "no-store",
