@@ -9,6 +9,7 @@ import {
   rpcResult,
 } from "../protocol/json-rpc.js";
 import { askedVersion, sharedVersion } from "../protocol/versions.js";
+import { elsewhere, elsewhereAnswer } from "./elsewhere.js";
 import type { Upstream } from "./upstream.js";
 
 /**
@@ -29,15 +30,14 @@ export async function answerInitialize(
   const asked = { ...params, protocolVersion: askedVersion(params["protocolVersion"]) };
   const answers = await Promise.all(
     upstreams.map(async (upstream) => {
-      try {
-        return { upstream, response: await upstream.connection.initialize(asked) };
-      } catch (error) {
-        if (!(error instanceof EffectFailedError)) throw error;
-        log(upstream.name, error.hint === undefined ? error.message : `${error.message}; ${error.hint}`);
-        return { upstream, response: undefined };
-      }
+      const response = await initialized(upstream, asked, log);
+      return { upstream, response, other: await elsewhere(upstream, response) };
     }),
   );
+  const others = answers.flatMap(({ other }) => (other === undefined ? [] : [other]));
+  for (const { upstream, spoken } of others)
+    log(upstream.name, `it speaks ${spoken.join(", ")} alone, and its client asks for \`initialize\``);
+  if (others.length === answers.length) return elsewhereAnswer(request, others, params["protocolVersion"]);
   const [first] = answers;
   if (answers.length === 1 && first?.response !== undefined) return ofOne(request, first.response);
   const there = answers.filter(({ response }) => isJsonObject(response?.["result"]));
@@ -52,6 +52,21 @@ export async function answerInitialize(
       gateway,
     ),
   );
+}
+
+/** Undefined: it is not there. */
+async function initialized(
+  { name, connection }: Upstream,
+  asked: JsonObject,
+  log: (server: string, text: string) => void,
+): Promise<RpcResponse | undefined> {
+  try {
+    return await connection.initialize(asked);
+  } catch (error) {
+    if (!(error instanceof EffectFailedError)) throw error;
+    log(name, error.hint === undefined ? error.message : `${error.message}; ${error.hint}`);
+    return undefined;
+  }
 }
 
 function ofOne(request: RpcRequest, response: RpcResponse): JsonObject {

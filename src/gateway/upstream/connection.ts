@@ -40,10 +40,12 @@ export interface RequestCompany {
 }
 
 /** What is known of a server's revisions when it was asked. */
-export type Discovered =
-  | { readonly kind: "stateless" }
-  /** `spoken`: those that it named. */
-  | { readonly kind: "other"; readonly spoken: readonly string[] };
+export interface Discovered {
+  /** `stateless`: it was begun with. */
+  readonly kind: "stateless" | "other";
+  /** Those that it named. */
+  readonly spoken: readonly string[];
+}
 
 /**
  * One server, for one client's session: nothing of one session is ever seen by another. When it ends, everything that
@@ -118,7 +120,7 @@ export class UpstreamConnection {
       return { kind: "other", spoken };
     this.#greeting = greeting;
     this.initialized = result;
-    return { kind: "stateless" };
+    return { kind: "stateless", spoken };
   }
 
   /**
