@@ -44,7 +44,9 @@ export function elsewhereAnswer(
   found: readonly Elsewhere[],
   requested: JsonValue | undefined,
 ): JsonObject {
-  const servers = found.map(({ upstream, spoken }) => `${upstream.name} speaks ${spoken.join(", ")}`).join("; ");
+  const servers = found
+    .map(({ upstream, spoken }) => `${upstream.name} speaks ${spoken.join(", ")}`)
+    .join("; ");
   const text = `no revision is spoken on both sides: ${servers}; this client asked for \`initialize\`, which is up to ${supportedVersions.at(-1) ?? ""}`;
   const supported = [...new Set(found.flatMap(({ spoken }) => spoken))];
   return rpcError(id, rpcCode.unsupportedVersion, text, { supported, requested: requested ?? null });

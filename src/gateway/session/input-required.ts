@@ -45,8 +45,9 @@ export async function guardQuestions(
 ): Promise<JsonObject | undefined> {
   const read = readQuestions(request, result);
   if (upstream === undefined || typeof read === "string") {
-    const why = typeof read === "string" ? read : "it asks for several servers";
-    return failed(request, `${endedText("the request", "upstream_malformed", undefined)} (${why})`);
+    const why = typeof read === "string" ? read : "it asks where several servers answer";
+    const text = `${endedText("the request", "upstream_malformed", undefined)} (${why})`;
+    return failed(request, text, rpcCode.unavailable, { reason: "upstream_malformed" });
   }
   const server = upstream.name;
   const name = "what the server asks for";
@@ -63,9 +64,15 @@ export async function guardQuestions(
       send: () => Promise.resolve({ jsonrpc: "2.0", id: 0, result: {} }),
     });
     if (outcome.kind === "cancelled") return undefined;
-    if (outcome.kind === "denied")
-      return failed(request, denialText(`${name} (\`${method}\`)`, outcome.reason, outcome.id, refused));
-    if (outcome.kind === "ended") return failed(request, endedText(name, outcome.code, outcome.id));
+    if (outcome.kind === "answered") continue;
+    const { id } = outcome;
+    const decision = id === undefined ? {} : { decision: id };
+    if (outcome.kind === "ended") {
+      const data = { reason: outcome.code, ...decision };
+      return failed(request, endedText(name, outcome.code, id), rpcCode.unavailable, data);
+    }
+    const text = denialText(`${name} (\`${method}\`)`, outcome.reason, id, refused);
+    return failed(request, text, rpcCode.denied, { reason: outcome.reason, ...decision });
   }
   const questions = new Map(read.questions.map(({ name: key, method }) => [key, method]));
   const sealed = states.seal(request, { agentId, server, questions, state: read.state });
@@ -142,8 +149,6 @@ function actionOf(method: string): string {
   return (questionOf(method)?.action.name ?? "mcp.request").slice("mcp.".length);
 }
 
-function failed(request: RpcRequest, text: string): JsonObject {
-  return request.method === "tools/call"
-    ? toolError(request, text)
-    : rpcError(request.id, rpcCode.denied, text);
+function failed(request: RpcRequest, text: string, code: number, data: JsonObject): JsonObject {
+  return request.method === "tools/call" ? toolError(request, text) : rpcError(request.id, code, text, data);
 }

@@ -62,12 +62,12 @@ export class Listens {
       return rpcError(request.id, rpcCode.unavailable, `more than ${listensMax} subscriptions at a time`);
     const has = this.#ground.upstreams.lists();
     const lists = new Set(asked.lists.filter((list) => has.includes(list)));
-    const ended = new Promise<void>((resolve) => {
+    const isCancelled = await new Promise<boolean>((resolve) => {
       const over = new AbortController();
       const end = (): void => {
         over.abort(new Error("the subscription is over"));
         this.#open.delete(listen);
-        resolve();
+        resolve(signal.aborted);
       };
       const envelope = envelopeOf(request);
       const listen: Listen = { id: request.id, envelope, lists, resources: new Map(), held: [], over, end };
@@ -78,8 +78,7 @@ export class Listens {
         end();
       });
     });
-    await ended;
-    if (signal.aborted) return undefined;
+    if (isCancelled) return undefined;
     return rpcResult(
       request.id,
       withMeta({ resultType: "complete" }, { [metaKey.subscriptionId]: request.id }),

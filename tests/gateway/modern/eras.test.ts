@@ -4,7 +4,15 @@ import { afterEach, describe, expect, test } from "vitest";
 import { type Bench, openBench, servers } from "../bench.js";
 import type { Message } from "../client.js";
 import { type HttpBench, openHttpBench } from "../http/http-bench.js";
-import { connectByHttp, connectByStreams, envelope, firstText, sdkClient, sdkServer, startSdkServer } from "./peers.js";
+import {
+  connectByHttp,
+  connectByStreams,
+  envelope,
+  firstText,
+  sdkClient,
+  sdkServer,
+  startSdkServer,
+} from "./peers.js";
 
 let bench: Bench | undefined;
 let child: ChildProcess | undefined;
@@ -62,7 +70,11 @@ describe("a client that speaks both", () => {
     bench = await openBench({ mcpServers: { s: sdkServer() } }, all);
     const client = bench.connect();
     const { result } = await client.request("server/discover", envelope());
-    expect(result).toMatchObject({ supportedVersions: ["2026-07-28"], resultType: "complete", cacheScope: "private" });
+    expect(result).toMatchObject({
+      supportedVersions: ["2026-07-28"],
+      resultType: "complete",
+      cacheScope: "private",
+    });
     const answer = await client.initialize();
     expect(answer["result"]).toMatchObject({ protocolVersion: "2025-11-25" });
     expect((await client.call("add", { a: 1, b: 2 }))["result"]).toMatchObject({ content: [{ text: "3" }] });
@@ -96,7 +108,9 @@ describe("a client that speaks one", () => {
     bench = await openBench({ mcpServers: { s: sdkServer("modern"), h: servers.hostile() } }, all);
     const client = bench.connect();
     await client.initialize();
-    expect((await client.call("h__add", { a: 1, b: 2 }))["result"]).toMatchObject({ content: [{ text: "3" }] });
+    expect((await client.call("h__add", { a: 1, b: 2 }))["result"]).toMatchObject({
+      content: [{ text: "3" }],
+    });
     expect(bench.logged.join("\n")).toContain("it speaks 2026-07-28 alone");
   });
 
@@ -116,7 +130,10 @@ describe("one connection speaks one", () => {
     bench = await openBench({ mcpServers: { s: sdkServer() } }, all);
     const client = bench.connect();
     await client.request("tools/list", envelope());
-    expect((await client.initialize())["error"]).toMatchObject({ code: -32_022, data: { supported: ["2026-07-28"] } });
+    expect((await client.initialize())["error"]).toMatchObject({
+      code: -32_022,
+      data: { supported: ["2026-07-28"] },
+    });
     expect(codeOf(await client.request("tools/list", {}))).toBe(-32_602);
     const { _meta } = envelope();
     const none = { ..._meta, "io.modelcontextprotocol/clientCapabilities": 1 };

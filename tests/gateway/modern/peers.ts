@@ -30,7 +30,10 @@ export async function startSdkServer(
 }
 
 /** What a request of the stateless revision says of itself. */
-export function envelope(capabilities: JsonObject = {}, more: JsonObject = {}): { readonly _meta: JsonObject } {
+export function envelope(
+  capabilities: JsonObject = {},
+  more: JsonObject = {},
+): { readonly _meta: JsonObject } {
   return {
     _meta: {
       "io.modelcontextprotocol/protocolVersion": version,
@@ -44,7 +47,10 @@ export function envelope(capabilities: JsonObject = {}, more: JsonObject = {}): 
 const everything = { sampling: {}, elicitation: {}, roots: {} };
 
 /** A client of the SDK. @param mode `auto`: it speaks both, and finds out. */
-export function sdkClient(mode: "legacy" | "auto" | { pin: string } = { pin: version }, capabilities = everything): Client {
+export function sdkClient(
+  mode: "legacy" | "auto" | { pin: string } = { pin: version },
+  capabilities = everything,
+): Client {
   const client = new Client(
     { name: "sdk-client", version: "9" },
     { capabilities, versionNegotiation: { mode } },

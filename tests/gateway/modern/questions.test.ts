@@ -15,21 +15,41 @@ const can = { sampling: {}, elicitation: {}, roots: {} };
 let bench: Bench;
 afterEach(async () => bench.close());
 
-const all = ["mcp:call:s/**", "mcp:read:s/**", "mcp:prompt:s/**", "mcp:elicit:s", "mcp:sample:s", "mcp:roots:s"];
+const all = [
+  "mcp:call:s/**",
+  "mcp:read:s/**",
+  "mcp:prompt:s/**",
+  "mcp:elicit:s",
+  "mcp:sample:s",
+  "mcp:roots:s",
+];
 
 async function open(grants: readonly Grant[] = all): Promise<Client> {
   bench = await openBench({ mcpServers: { s: server } }, grants);
   return bench.connect();
 }
 
-const elicitation = { method: "elicitation/create", params: { message: "?", requestedSchema: { type: "object", properties: {} } } };
+const elicitation = {
+  method: "elicitation/create",
+  params: { message: "?", requestedSchema: { type: "object", properties: {} } },
+};
 const asking = (inputRequests: JsonObject, more: JsonObject = {}): JsonObject => ({
   result: { resultType: "input_required", inputRequests, ...more },
 });
 
 /** Calls the tool that gives back its argument. @param more beside name and arguments. */
-function give(client: Client, args: JsonObject, more: JsonObject = {}, capabilities: JsonObject = can): Promise<Message> {
-  return client.request("tools/call", { name: "result", arguments: args, ...more, ...envelope(capabilities) });
+function give(
+  client: Client,
+  args: JsonObject,
+  more: JsonObject = {},
+  capabilities: JsonObject = can,
+): Promise<Message> {
+  return client.request("tools/call", {
+    name: "result",
+    arguments: args,
+    ...more,
+    ...envelope(capabilities),
+  });
 }
 
 const stateOf = ({ result }: Message): string => (result as { requestState: string }).requestState;
@@ -40,9 +60,15 @@ describe("a question", () => {
   test("goes to the client when all of them are permitted, with a state that is not the server's own", async () => {
     const client = await open();
     const answer = await give(client, asking({ one: elicitation }, { requestState: "own", odd: 1 }));
-    expect(answer["result"]).toMatchObject({ resultType: "input_required", inputRequests: { one: elicitation }, odd: 1 });
+    expect(answer["result"]).toMatchObject({
+      resultType: "input_required",
+      inputRequests: { one: elicitation },
+      odd: 1,
+    });
     expect(stateOf(answer)).not.toBe("own");
-    const capabilities = (await bench.events("step_execution_authorized")).map((event) => event["capability"]);
+    const capabilities = (await bench.events("step_execution_authorized")).map(
+      (event) => event["capability"],
+    );
     expect(capabilities).toEqual(["mcp:call:s/result", "mcp:elicit:s"]);
   });
 
@@ -63,13 +89,22 @@ describe("a question", () => {
     ["for a method that no server may ask", asking({ one: { method: "tools/call", params: { name: "x" } } })],
     ["that is none", asking({ one: "elicitation/create" })],
     ["in a list", { result: { resultType: "input_required", inputRequests: [elicitation] } }],
-    ["of which there are too many", asking(Object.fromEntries([...Array(17).keys()].map((n) => [`k${n}`, elicitation])))],
+    [
+      "of which there are too many",
+      asking(Object.fromEntries([...Array(17).keys()].map((n) => [`k${n}`, elicitation]))),
+    ],
     ["with a name without end", asking({ ["k".repeat(300)]: elicitation })],
     ["for what the client did not say that it has", asking({ one: elicitation }), { sampling: {} }],
     ["without a question", { result: { resultType: "input_required" } }],
     ["with a state that is no text", { result: { resultType: "input_required", requestState: 7 } }],
-    ["in a result that calls itself complete", { result: { resultType: "complete", inputRequests: { one: 1 } } }],
-    ["in a result that calls itself something else", { result: { resultType: "odd", inputRequests: { one: 1 } } }],
+    [
+      "in a result that calls itself complete",
+      { result: { resultType: "complete", inputRequests: { one: 1 } } },
+    ],
+    [
+      "in a result that calls itself something else",
+      { result: { resultType: "odd", inputRequests: { one: 1 } } },
+    ],
   ])("%s is none: nothing of it reaches the client", async (_, args, capabilities) => {
     const answer = await give(await open(), args, {}, capabilities);
     expect(isToolError(answer)).toBe(true);
@@ -94,7 +129,7 @@ describe("a question", () => {
     const read = await client.request("resources/read", { uri: "mem://a", also: result, ...envelope(can) });
     expect(read["result"]).toMatchObject({ resultType: "input_required" });
     const list = await client.request("resources/list", envelope(can, { evil: { one: elicitation } }));
-    expect(list["error"]).toMatchObject({ code: -32_001 });
+    expect(list["error"]).toMatchObject({ code: -32_000, data: { reason: "upstream_malformed" } });
   });
 });
 
@@ -109,7 +144,7 @@ describe("an answer", () => {
     const last = JSON.parse(sentTo().at(-1) as string) as { params: JsonObject };
     expect(last.params).toMatchObject({ inputResponses, requestState: "own" });
     const [, , call] = await bench.events("step_execution_authorized");
-    expect(call).toMatchObject({ capabilities: ["mcp:call:s/result", "mcp:elicit:s"] });
+    expect(call?.["binding_ids"]).toHaveLength(2);
   });
 
   test("comes without a state where the server gave none", async () => {
@@ -127,7 +162,7 @@ describe("an answer", () => {
     const binding = await bench.grant("mcp:elicit:s");
     const args = asking({ one: elicitation });
     const requestState = stateOf(await give(client, args));
-    await bench.pipeline.bindingManager.unbind(binding, { by: "test" });
+    await bench.pipeline.bindingManager.unbind(binding, { revokedBy: "test" });
     const before = sentTo().length;
     const answer = await give(client, args, { inputResponses, requestState });
     expect(isToolError(answer)).toBe(true);
@@ -139,7 +174,6 @@ describe("an answer", () => {
     const client = await open();
     const args = asking({ one: elicitation }, { requestState: "own" });
     const requestState = stateOf(await give(client, args));
-    const before = sentTo().length;
     const other = { ...args, more: 1 };
     const prompt = { name: "result", arguments: args, inputResponses, requestState, ...envelope(can) };
     const flipped = `${requestState.slice(0, -2)}${requestState.endsWith("AA") ? "BB" : "AA"}`;
@@ -159,7 +193,6 @@ describe("an answer", () => {
     const stranger = bench.connect("stranger");
     expect(isToolError(await give(stranger, args, { inputResponses, requestState }))).toBe(true);
     expect(sentTo().filter((line) => line.includes("tools/call"))).toHaveLength(1);
-    expect(sentTo().length - before).toBeLessThanOrEqual(2);
     const denied = await bench.events("step_execution_denied");
     expect(denied).toHaveLength(9);
     expect(new Set(denied.map((event) => event["reason"]))).toEqual(new Set(["invalid_context"]));
@@ -177,7 +210,12 @@ test("a state lapses after an hour", async () => {
   let now = 0;
   const states = new RequestStates(Buffer.alloc(32, 1), () => now);
   const request: RpcRequest = { jsonrpc: "2.0", id: 1, method: "tools/call", params: { name: "t" } };
-  const sealed = states.seal(request, { agentId: "a", server: "s", questions: new Map([["k", "roots/list"]]), state: "x" });
+  const sealed = states.seal(request, {
+    agentId: "a",
+    server: "s",
+    questions: new Map([["k", "roots/list"]]),
+    state: "x",
+  });
   expect(states.open(request, "a", sealed)).toMatchObject({ server: "s", state: "x" });
   now = 60 * 60_000;
   expect(states.open(request, "a", sealed)).toBeUndefined();

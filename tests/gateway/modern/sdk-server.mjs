@@ -29,7 +29,9 @@ function make() {
   server.registerTool("add", { inputSchema: schema({ a: number, b: number }, ["a", "b"]) }, ({ a, b }) =>
     text(String(a + b)),
   );
-  server.registerTool("meta", { inputSchema: schema({}) }, (_args, ctx) => text(JSON.stringify(ctx.mcpReq.envelope)));
+  server.registerTool("meta", { inputSchema: schema({}) }, (_args, ctx) =>
+    text(JSON.stringify(ctx.mcpReq.envelope)),
+  );
   server.registerTool("environment", { inputSchema: schema({}) }, () => text(JSON.stringify(process.env)));
   server.registerTool(
     "query",
@@ -88,8 +90,12 @@ function make() {
   });
   if (extra) server.registerTool("extra", { inputSchema: schema({}) }, () => text("extra"));
   for (const name of ["a", "b"])
-    server.registerResource(name, `mem://${name}`, {}, (uri) => ({ contents: [{ uri: uri.href, text: `text of ${uri.href}` }] }));
-  server.registerPrompt("greet", {}, () => ({ messages: [{ role: "user", content: { type: "text", text: "hi" } }] }));
+    server.registerResource(name, `mem://${name}`, {}, (uri) => ({
+      contents: [{ uri: uri.href, text: `text of ${uri.href}` }],
+    }));
+  server.registerPrompt("greet", {}, () => ({
+    messages: [{ role: "user", content: { type: "text", text: "hi" } }],
+  }));
   return server;
 }
 

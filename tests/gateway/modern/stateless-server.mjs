@@ -17,6 +17,7 @@ const tools = () => [
   { name: "result", description, inputSchema: schema() },
   { name: "say", inputSchema: schema() },
   { name: "hold", inputSchema: schema() },
+  { name: "die", inputSchema: schema() },
   { name: "seen", inputSchema: schema() },
   { name: "change", inputSchema: schema() },
   { name: "mirrored", inputSchema: schema({ region: { type: "string", "x-mcp-header": "Region" } }) },
@@ -32,21 +33,34 @@ function take({ id, method, params = {} }, write, headers = {}) {
       return answer({
         ...cached,
         supportedVersions: ["2026-07-28", "2030-01-01"],
-        capabilities: { tools: { listChanged: true }, resources: { subscribe: true }, prompts: {}, extensions: { "x.test/e": {} } },
+        capabilities: {
+          tools: { listChanged: true },
+          resources: { subscribe: true },
+          prompts: {},
+          extensions: { "x.test/e": {} },
+        },
         _meta: server,
         unknown: "kept",
       });
     case "tools/list":
       return answer({ ...cached, tools: tools(), unknown: "kept" });
     case "resources/list":
-      return answer({ ...cached, resources: [{ uri: "mem://a", name: "a" }], inputRequests: params._meta?.evil });
+      return answer({
+        ...cached,
+        resources: [{ uri: "mem://a", name: "a" }],
+        inputRequests: params._meta?.evil,
+      });
     case "resources/read":
       return answer({ ...cached, contents: [{ uri: params.uri, text: "text" }], ...params.also });
     case "prompts/get":
       return answer(params.arguments ?? {});
     case "subscriptions/listen": {
       const _meta = { "io.modelcontextprotocol/subscriptionId": id };
-      write({ jsonrpc: "2.0", method: "notifications/subscriptions/acknowledged", params: { _meta, notifications: params.notifications } });
+      write({
+        jsonrpc: "2.0",
+        method: "notifications/subscriptions/acknowledged",
+        params: { _meta, notifications: params.notifications },
+      });
       return listens.push({ id, write });
     }
     case "tools/call":
@@ -63,12 +77,17 @@ function call(id, { name, arguments: args = {} }, answer, write) {
   switch (name) {
     case "result":
       return answer(args.result);
+    case "die":
+      return process.exit(3);
     case "hold":
       held.set(id, answer);
       return process.stderr.write("holding\n");
     case "say": {
       for (const listen of listens) {
-        const named = JSON.stringify(args.toListeners ?? []).replaceAll('"{SUBSCRIPTION}"', JSON.stringify(listen.id));
+        const named = JSON.stringify(args.toListeners ?? []).replaceAll(
+          '"{SUBSCRIPTION}"',
+          JSON.stringify(listen.id),
+        );
         for (const message of JSON.parse(named)) listen.write(message);
       }
       for (const message of args.messages ?? []) write(message);
@@ -95,7 +114,10 @@ if (modes.has("http")) {
     request.on("data", (chunk) => (body += chunk));
     request.on("end", () => {
       const message = JSON.parse(body);
-      response.on("close", () => !response.writableFinished && process.stderr.write(`closed ${message.method}\n`));
+      response.on(
+        "close",
+        () => !response.writableFinished && process.stderr.write(`closed ${message.method}\n`),
+      );
       response.writeHead(200, { "content-type": "text/event-stream" });
       response.flushHeaders();
       const write = (each) => {
