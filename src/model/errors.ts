@@ -291,13 +291,8 @@ export class HttpRefusal extends SynapseError {
     message: string,
     /** Of the answer, beside what every answer has. */
     readonly headers: Readonly<Record<string, string>> = {},
-    /** Of the answer's JSON-RPC error. */
-    readonly rpc: {
-      readonly code?: number;
-      readonly id?: string | number;
-      /** Beside the reason. */
-      readonly data?: JsonObject;
-    } = {},
+    /** Of the answer's JSON-RPC error; `data` beside the reason. */
+    readonly rpc: { readonly code?: number; readonly id?: string | number; readonly data?: JsonObject } = {},
   ) {
     super(code, message);
   }

@@ -1,51 +1,17 @@
 import { EffectFailedError } from "../../model/errors.js";
 import { isJsonObject, type JsonObject } from "../../model/json.js";
 import { ownEnvelope, statelessVersion, withMeta } from "../protocol/envelope.js";
-import {
-  type RequestId,
-  rpcCode,
-  rpcError,
-  type RpcNotification,
-  type RpcRequest,
-  type RpcResponse,
-} from "../protocol/json-rpc.js";
+import { type RequestId, rpcCode, rpcError, type RpcResponse } from "../protocol/json-rpc.js";
 import { spokenVersions, supportedVersions } from "../protocol/versions.js";
+import type { Discovered, RequestCompany, UpstreamEvents } from "./connection-types.js";
 import { Incoming } from "./incoming.js";
 import { RestartPause } from "./restart-pause.js";
 import type { Link, OpenLink } from "./link.js";
 import { PendingRequests } from "./pending-requests.js";
 
-/** What a connection tells its session. */
-export interface UpstreamEvents {
-  /** The server asks something of the client; answered with `respond`. */
-  request(message: RpcRequest): void;
-  /** `related`: the client's requests that it may be about. */
-  notification(message: RpcNotification, related: readonly RequestId[]): void;
-  /** The server is there again, and may be another one than before. */
-  restarted(): void;
-  /** It does not take messages as fast as they come: no more should be made until `drained`. */
-  slow(): void;
-  drained(): void;
-  log(text: string): void;
-}
-
 const initializeMs = 60_000;
 /** Servers of before 2026-07-28 may let a question that they do not know lie (MCP 2026-07-28, stdio). */
 const discoverMs = 20_000;
-
-/** What goes with a request beside its message. */
-export interface RequestCompany {
-  readonly headers?: Readonly<Record<string, string>> | undefined;
-  readonly hears?: ((message: RpcNotification) => void) | undefined;
-}
-
-/** What is known of a server's revisions when it was asked. */
-export interface Discovered {
-  /** `stateless`: it was begun with. */
-  readonly kind: "stateless" | "other";
-  /** Those that it named. */
-  readonly spoken: readonly string[];
-}
 
 /**
  * One server, for one client's session: nothing of one session is ever seen by another. When it ends, everything that

@@ -2,7 +2,7 @@ import { EffectFailedError } from "../../model/errors.js";
 import type { JsonValue } from "../../model/json.js";
 import { metaKey, metaOf } from "../protocol/envelope.js";
 import { paramsOf, readRpcMessage, type RequestId, type RpcNotification } from "../protocol/json-rpc.js";
-import type { UpstreamEvents } from "./connection.js";
+import type { UpstreamEvents } from "./connection-types.js";
 import type { PendingRequests } from "./pending-requests.js";
 
 /** What comes from one server: whose answer, whose progress, whose change it is. */

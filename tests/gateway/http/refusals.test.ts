@@ -105,7 +105,7 @@ describe("what is no message of a session", () => {
     ],
     ["an Accept without streams", ping, { accept: "application/json" }, 406, "not_acceptable"],
     ["an Accept without JSON", ping, { accept: "text/event-stream" }, 406, "not_acceptable"],
-    ["another revision", ping, { "mcp-protocol-version": "2026-07-28" }, 400, "unsupported_version"],
+    ["a revision in the header alone", ping, { "mcp-protocol-version": "2026-07-28" }, 400, "envelope_invalid"],
     ["a revision that is none", ping, { "mcp-protocol-version": "1" }, 400, "unsupported_version"],
     ["an unknown session", ping, { "mcp-session-id": "x" }, 404, "session_unknown"],
     ["a session that was told twice", ping, { "mcp-session-id": "x, y" }, 404, "session_unknown"],

@@ -1,6 +1,12 @@
 /** What a server asks inside its answers, and what a client says to that: neither side is believed. */
-import { resolve } from "node:path";
+import { join, resolve } from "node:path";
 import { afterEach, describe, expect, test } from "vitest";
+import { ActionRegistry } from "../../../src/core/action.js";
+import { allBuiltinActions } from "../../../src/actions/index.js";
+import { createReplayHandles } from "../../../src/actions/handles/index.js";
+import { openImage } from "../../../src/stores/sqlite/image.js";
+import { findRun } from "../../../src/replay/log-source.js";
+import { replayRun, sourceOf } from "../../../src/replay/replay-run.js";
 import { RequestStates } from "../../../src/gateway/session/request-state.js";
 import type { RpcRequest } from "../../../src/gateway/protocol/json-rpc.js";
 import type { JsonObject } from "../../../src/model/json.js";
@@ -203,6 +209,26 @@ describe("an answer", () => {
     const refused = await client.request("tools/list", { requestState: "x", ...envelope(can) });
     expect(refused["error"]).toMatchObject({ code: -32_602 });
   });
+});
+
+test("a run with questions and answers replays", async () => {
+  const client = await open();
+  const args = asking({ one: elicitation }, { requestState: "own" });
+  const requestState = stateOf(await give(client, args));
+  await give(client, args, { inputResponses: { one: { action: "accept" } }, requestState });
+  await bench.gateway.close("done");
+  const image = openImage(join(bench.folder, "log/synapse.db"));
+  try {
+    const run = findRun(image);
+    const actions = new ActionRegistry(allBuiltinActions);
+    const replay = await replayRun(run, sourceOf(image, run), { actions, handlesIn: createReplayHandles });
+    expect(replay.steps.map(({ decision, execution }) => [decision.status, execution?.status])).toEqual(
+      // The call, its question, the call with the answer, and what is asked again.
+      Array.from({ length: 4 }, () => ["identical", "identical"]),
+    );
+  } finally {
+    image.close();
+  }
 });
 
 test("a state lapses after an hour", async () => {
