@@ -66,7 +66,7 @@ async function makeLog(database: string, requests: number): Promise<void> {
       const bytes = Buffer.from(canonicalJson({ n }));
       const salt = Buffer.alloc(16, n);
       const ref = createHash("sha256").update(salt).update(bytes).digest("hex");
-      tx.putBlob({ ref, salt, bytes });
+      tx.putBlob(seq + 1, { ref, salt, bytes });
       const run = `run_${Math.floor(n / 100)}`;
       const common = {
         workflow_id: "bench",

@@ -25,7 +25,7 @@ export async function eraseBlob(
 ): Promise<Erasure> {
   const { driver } = ledger;
   const erasure = await ledger.submit(adminLane, (tx): Erasure => {
-    if (driver.blob(ref) === undefined) {
+    if (!driver.keepsBlob(ref)) {
       const before = driver.readEvents({ event: "blob_erased" }).find((event) => event["ref"] === ref);
       if (before === undefined)
         throw new NotFoundError("blob", ref, "commitments are the members of events that end in _commitment");

@@ -1,15 +1,20 @@
-import { nodeTreeHasher } from "../core/tree-hasher.js";
-import type { EventRow, LogImage } from "../core/log-image.js";
+import { blobKeysOf } from "../core/commitment.js";
+import type { EntryPage, EventRow, LogImage } from "../core/log-image.js";
+import { binaryBytes } from "../core/node-crypto.js";
+import type { BlobKey } from "../core/store.js";
+import { leafOfText, nodeTreeHasher } from "../core/tree-hasher.js";
 import { EvidenceError } from "../model/errors.js";
 import { type AuditEvent, textMember } from "../model/event.js";
-import { appendLeaf, type CompactRange, emptyRange, rangeRoot } from "../model/proof/compact-range.js";
-import { parseEntry } from "../model/proof/entry.js";
+import { parseEntry, parseEntryText } from "../model/proof/entry.js";
 import { grammarChecker } from "../model/proof/grammar.js";
 import { equalBytes, hashBytes } from "../model/proof/hash.js";
+import { readUsualEntry, usualCommitments } from "../model/proof/usual-entry.js";
 import { State } from "../model/state.js";
+import { type Commitment, KeptBlobs } from "./kept-blobs.js";
+import { KeyCheck } from "./key-check.js";
+import type { Problem } from "./problem.js";
 import { RunFold } from "./run-fold.js";
-
-const keptLevels = 8;
+import { TreeCheck } from "./tree-check.js";
 
 /**
  * Goes through the rows of a log in order and recomputes all that follows from them: leaf hashes, the tree and
@@ -18,12 +23,11 @@ const keptLevels = 8;
  */
 export class EventCheck {
   readonly #image: LogImage;
+  readonly #tree: TreeCheck;
+  readonly #keys: KeyCheck;
+  readonly #blobs: KeptBlobs;
   readonly #grammar = grammarChecker();
   readonly #erased = new Set<string>();
-  /** Commitments whose bytes are not in the store, each with the first event that made it. */
-  readonly #missing = new Map<string, number>();
-  #range: CompactRange = emptyRange();
-  #nodes = 0;
   /** Numbers of the events that replaced the key. */
   readonly rotations: number[] = [];
   readonly state = new State();
@@ -31,34 +35,58 @@ export class EventCheck {
 
   constructor(image: LogImage) {
     this.#image = image;
+    this.#tree = new TreeCheck(image);
+    this.#keys = new KeyCheck(image);
+    this.#blobs = new KeptBlobs(image);
   }
 
   get size(): number {
-    return this.#range.end;
+    return this.#tree.size;
   }
 
   get root(): Uint8Array {
-    return rangeRoot(nodeTreeHasher, this.#range);
+    return this.#tree.root;
+  }
+
+  /**
+   * Takes row after row.
+   *
+   * @param each called after each.
+   * @throws EvidenceError with the number of the event that is wrong.
+   */
+  takePage({ first, documents, leaves }: EntryPage, each: () => void): void {
+    if (first !== this.size + 1) throw misplaced(this.size + 1, first);
+    this.#blobs.turnTo(first, first + documents.length - 1);
+    for (const [at, text] of documents.entries()) {
+      this.#takeText(text, leaves.slice(at * hashBytes, (at + 1) * hashBytes));
+      each();
+    }
   }
 
   /** @throws EvidenceError with the number of the event that is wrong. */
-  take(row: EventRow): void {
+  take({ seq: number, doc, leaf }: EventRow): void {
     const seq = this.size + 1;
-    const fail = (code: ConstructorParameters<typeof EvidenceError>[0], why: string, cause?: unknown) =>
-      new EvidenceError(code, `event ${seq}: ${why}`, { seq, cause });
-    if (row.seq !== seq) throw fail("wrong_order", `it is missing: the next row is number ${row.seq}`);
-    const { doc, leaf } = row;
-    if (doc === undefined) throw fail("malformed_entry", "its row holds no text");
-    if (leaf?.length !== hashBytes) throw fail("entry_mismatch", "its row holds no leaf hash");
+    if (number !== seq) throw misplaced(seq, number);
+    if (doc === undefined) throw faulty("malformed_entry", seq, "its row holds no text");
+    if (leaf?.length !== hashBytes) throw faulty("entry_mismatch", seq, "its row holds no leaf hash");
     const computed = nodeTreeHasher.leaf(doc);
     if (!equalBytes(computed, leaf)) {
-      throw fail("entry_mismatch", "its document does not have the hash that was kept when it was logged");
+      const why = "its document does not have the hash that was kept when it was logged";
+      throw faulty("entry_mismatch", seq, why);
     }
-    const event = this.#read(doc, fail);
-    this.#range = appendLeaf(nodeTreeHasher, this.#range, computed, (level, index, hash) => {
-      if (level > 0 && level % keptLevels === 0) this.#checkNode(level, index, hash);
-    });
+    const event = this.#checked(() => this.#grammar.check(parseEntry(doc)));
+    this.#follow(event, computed);
     this.#note(event);
+  }
+
+  /**
+   * Whether these are the events that the tables follow from: now they can be compared with `state`.
+   * @throws EvidenceError when the tree that is kept with them is not that of the log.
+   */
+  meetsTables(): boolean {
+    if (!this.#tree.meetsTables()) return false;
+    this.#keys.end();
+    return true;
   }
 
   /**
@@ -66,77 +94,84 @@ export class EventCheck {
    * @throws EvidenceError
    */
   end(): void {
-    const count = this.#image.eventCount();
-    if (count !== this.size)
-      throw new EvidenceError(
-        "wrong_order",
-        `the log has ${count} rows, but numbers lead to ${this.size} of them`,
-      );
-    const heads = this.#image.head();
-    const [head] = heads;
-    const hashes = Buffer.concat(this.#range.hashes);
-    if (heads.length !== 1 || head?.size !== this.size || !equalBytes(head.hashes, hashes)) {
-      const said = heads.length === 1 ? `${String(head?.size)} events` : `${heads.length} heads`;
-      throw new EvidenceError(
-        "root_mismatch",
-        `the log has ${this.size} events, but the head of its tree (${said}) is not theirs`,
-        { hint: "events were cut off or added without the log's own writer" },
-      );
-    }
-    const nodes = this.#image.nodeCount();
-    if (nodes !== this.#nodes)
-      throw new EvidenceError("root_mismatch", `the tree keeps ${nodes} nodes, not ${this.#nodes}`);
+    this.#tree.end();
+  }
+
+  /** What is wrong with what events are found by; the first of it. */
+  get keyProblems(): readonly Problem[] {
+    return this.#keys.problems;
   }
 
   /** Commitments whose bytes are gone although no event says that they were erased, in log order. */
-  lost(): { readonly ref: string; readonly seq: number }[] {
-    return [...this.#missing].filter(([ref]) => !this.#erased.has(ref)).map(([ref, seq]) => ({ ref, seq }));
+  lost(): Commitment[] {
+    return this.#blobs.missing().filter(({ ref }) => !this.#erased.has(ref));
   }
 
-  isErased(ref: string): boolean {
-    return this.#erased.has(ref);
+  /** Bytes that were erased, and nevertheless are there. */
+  back(): readonly BlobKey[] {
+    return this.#erased.size === 0 ? [] : this.#image.blobsLike([...this.#erased]);
   }
 
-  #read(
-    doc: Uint8Array,
-    fail: (code: "malformed_entry", why: string, cause?: unknown) => EvidenceError,
-  ): AuditEvent {
-    let event: AuditEvent;
+  #takeText(text: string, leaf: string): void {
+    // Where decoding replaced something, the text is not what was hashed: the row's own bytes are looked at.
+    if (leafOfText(text) !== leaf || text.includes("\ufffd")) {
+      const [row] = this.#image.events(this.size, 1);
+      if (row === undefined) throw new RangeError(`event ${this.size + 1} was read and is not there`);
+      this.take(row);
+      return;
+    }
+    const usual = readUsualEntry(text);
+    const event = this.#checked(() => {
+      if (usual === undefined) return this.#grammar.check(parseEntryText(text));
+      this.#grammar.place(usual);
+      return usual;
+    });
+    this.#follow(event, binaryBytes(leaf));
+    if (usual === undefined) this.#note(event);
+    else for (const ref of usualCommitments(usual)) this.#blobs.take({ seq: this.size, ref }, this.size);
+  }
+
+  #checked(check: () => AuditEvent): AuditEvent {
     try {
-      event = this.#grammar.check(parseEntry(doc));
+      return check();
     } catch (error) {
       if (error instanceof EvidenceError && error.seq !== undefined) throw error;
-      throw fail("malformed_entry", messageOf(error), error);
+      throw faulty("malformed_entry", this.size + 1, messageOf(error), error);
     }
+  }
+
+  /** What follows from an event that may stand here. */
+  #follow(event: AuditEvent, leaf: Uint8Array): void {
+    const seq = this.size + 1;
     try {
       this.state.fold(event);
       this.runs.fold(event);
     } catch (error) {
-      throw fail("malformed_entry", `no state follows from it: ${messageOf(error)}`, error);
+      throw faulty("malformed_entry", seq, `no state follows from it: ${messageOf(error)}`, error);
     }
-    return event;
-  }
-
-  #checkNode(level: number, index: number, hash: Uint8Array): void {
-    this.#nodes++;
-    const kept = this.#image.node(level, index);
-    if (kept !== undefined && equalBytes(kept, hash)) return;
-    const span = 2 ** level;
-    throw new EvidenceError(
-      "root_mismatch",
-      `the tree does not keep the hash of events ${index * span + 1} to ${(index + 1) * span} as they stand now`,
-    );
+    if (seq <= this.#tree.tablesSize) this.#keys.take(event);
+    this.#tree.append(leaf);
   }
 
   #note(event: AuditEvent): void {
     if (event.event.startsWith("x_")) return;
     if (event.event === "key_rotated") this.rotations.push(event.seq);
     if (event.event === "blob_erased") this.#erased.add(textMember(event, "ref"));
-    for (const [member, ref] of Object.entries(event)) {
-      if (!member.endsWith("_commitment") || typeof ref !== "string") continue;
-      if (!this.#missing.has(ref) && !this.#image.hasBlob(ref)) this.#missing.set(ref, event.seq);
-    }
+    for (const key of blobKeysOf(event)) this.#blobs.take(key, event.seq);
   }
+}
+
+function misplaced(seq: number, found: number): EvidenceError {
+  return faulty("wrong_order", seq, `it is missing: the next row is number ${found}`);
+}
+
+function faulty(
+  code: ConstructorParameters<typeof EvidenceError>[0],
+  seq: number,
+  why: string,
+  cause?: unknown,
+): EvidenceError {
+  return new EvidenceError(code, `event ${seq}: ${why}`, { seq, cause });
 }
 
 function messageOf(error: unknown): string {

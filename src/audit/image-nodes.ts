@@ -10,7 +10,9 @@ const keptLevels = 8;
 export function imageNodes(image: LogImage): NodeReader {
   const read: NodeReader = (level, index) => {
     if (level === 0) return stored(leafOf(image, index), level, index);
-    if (level % keptLevels === 0) return stored(image.node(level, index), level, index);
+    // Of the last events of a log that is being written, none are kept yet.
+    const kept = level % keptLevels === 0 ? image.node(level, index) : undefined;
+    if (kept !== undefined) return stored(kept, level, index);
     return nodeTreeHasher.node(read(level - 1, index * 2), read(level - 1, index * 2 + 1));
   };
   return read;

@@ -1,5 +1,5 @@
-import { hash } from "node:crypto";
-import type { AuthorityRow, LogImage, RunRow } from "../core/log-image.js";
+import type { AuthorityRow, BlobSurvey, LogImage, RunRow } from "../core/log-image.js";
+import type { BlobKey } from "../core/store.js";
 import type { LinkRecord } from "../model/authority.js";
 import type { State } from "../model/state.js";
 import type { EventCheck } from "./event-check.js";
@@ -16,7 +16,8 @@ export function* projectionProblems(image: LogImage, events: EventCheck): Genera
   yield* openStepProblems(image, events.state);
   yield* runProblems(image, events.runs);
   yield* policyProblems(image, events.runs);
-  yield* blobProblems(image, events);
+  yield* events.keyProblems;
+  yield* rotationProblems(image, events);
 }
 
 function* authorityProblems(image: LogImage, state: State): Generator<Problem> {
@@ -125,14 +126,24 @@ function* policyProblems(image: LogImage, { policies }: RunFold): Generator<Prob
     if (!seen.has(name)) yield projected(`policy \`${name}\` is missing in the tables`, seq);
 }
 
-/** Bytes behind commitments: each must be what its commitment says, and gone only by an event. */
-function* blobProblems(image: LogImage, events: EventCheck): Generator<Problem> {
-  for (const { ref, salt, bytes } of image.blobs()) {
-    if (hash("sha256", Buffer.concat([salt, bytes]), "hex") !== ref)
-      yield problem("blob_mismatch", `the bytes kept for \`${ref}\` are not those that were committed to`);
-    else if (events.isErased(ref))
-      yield problem("blob_mismatch", `the bytes of \`${ref}\` were erased and are back`);
-  }
+function* rotationProblems(image: LogImage, { rotations }: EventCheck): Generator<Problem> {
+  const table = image.rotationRows();
+  const known = new Set<unknown>(rotations);
+  const other = table.find((seq) => !known.has(seq));
+  if (other !== undefined)
+    yield projected(`event ${JSON.stringify(other)} replaced the key in the tables alone`, null);
+}
+
+/** Bytes behind commitments, once the whole log was read: each must be what its commitment says, and gone only by an event. */
+export function* blobProblems({ unlike }: BlobSurvey, events: EventCheck): Generator<Problem> {
+  const keyed = (key: BlobKey) => `${key.seq}:${key.ref}`;
+  const wrong = new Set(unlike.map(keyed));
+  const back = events.back().filter((key) => !wrong.has(keyed(key)));
+  const inOrder = [...unlike, ...back].sort((a, b) => a.seq - b.seq || (a.ref < b.ref ? -1 : 1));
+  for (const key of inOrder)
+    yield wrong.has(keyed(key))
+      ? problem("blob_mismatch", `the bytes kept for \`${key.ref}\` are not those that were committed to`)
+      : problem("blob_mismatch", `the bytes of \`${key.ref}\` were erased and are back`);
   for (const { ref, seq } of events.lost())
     yield problem(
       "blob_missing",

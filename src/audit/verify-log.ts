@@ -8,7 +8,7 @@ import { EventCheck } from "./event-check.js";
 import type { KeySchedule } from "../model/proof/key-schedule.js";
 import { type KnownKeys, logKeys } from "./log-keys.js";
 import { type Problem, problem, problemOf } from "./problem.js";
-import { projectionProblems } from "./projection-check.js";
+import { blobProblems, projectionProblems } from "./projection-check.js";
 
 export interface VerifyLogOptions extends KnownKeys {
   /** A signed checkpoint that was kept elsewhere. */
@@ -38,28 +38,35 @@ const problemsMax = 100;
  */
 export async function verifyLog(image: LogImage, options: VerifyLogOptions = {}): Promise<LogVerdict> {
   const problems: Problem[] = [];
+  const take = (found: Iterable<Problem>) => {
+    for (const each of found) {
+      if (problems.length >= problemsMax) break;
+      problems.push(each);
+    }
+  };
   const events = new EventCheck(image);
   let checkpoints: CheckpointCheck | undefined;
   try {
     const { keys, trusted } = logKeys(image, options);
     const against = options.against === undefined ? undefined : openAgainst(keys, options.against);
     checkpoints = new CheckpointCheck(image, keys);
-    await readAll(image, events, checkpoints, against, options);
+    const noteTables = () => {
+      if (!events.meetsTables()) return;
+      take(projectionProblems(image, events));
+    };
+    await readAll(image, { events, checkpoints, against, noteTables }, options);
     assertSameRotations(events, keys);
     events.end();
     checkpoints.end(events.size, trusted);
     assertNotShorter(events.size, against);
-    for (const found of projectionProblems(image, events)) {
-      problems.push(found);
-      if (problems.length >= problemsMax) break;
-    }
+    take(blobProblems(await image.blobs(), events));
   } catch (error) {
     const found = problemOf(error);
     if (found === undefined) throw error;
     problems.push(found);
   }
   // Last, since it names no event: whoever reads the first problem learns where to look.
-  problems.push(...damage(image));
+  problems.push(...(await damage(image)));
   return Object.freeze({
     ok: problems.length === 0,
     events: events.size,
@@ -69,11 +76,16 @@ export async function verifyLog(image: LogImage, options: VerifyLogOptions = {})
   });
 }
 
+interface Readers {
+  readonly events: EventCheck;
+  readonly checkpoints: CheckpointCheck;
+  readonly against: Checkpoint | undefined;
+  readonly noteTables: () => void;
+}
+
 async function readAll(
   image: LogImage,
-  events: EventCheck,
-  checkpoints: CheckpointCheck,
-  against: Checkpoint | undefined,
+  { events, checkpoints, against, noteTables }: Readers,
   { onProgress, signal }: VerifyLogOptions,
 ): Promise<void> {
   const total = image.eventCount();
@@ -81,27 +93,30 @@ async function readAll(
     checkpoints.compare(events.size, () => events.root);
     if (against?.size === events.size && !equalBytes(against.root, events.root))
       throw rewritten(against.size);
+    noteTables();
   };
   compare();
   let after = Number.MIN_SAFE_INTEGER;
   for (;;) {
-    const rows = image.events(after, pageSize);
+    const page = image.entries(after, pageSize);
+    const rows = page === undefined ? image.events(after, pageSize) : [];
+    if (page !== undefined) events.takePage(page, compare);
     for (const row of rows) {
       events.take(row);
       compare();
-      after = row.seq;
     }
+    after = events.size;
     onProgress?.(events.size, total);
-    if (rows.length < pageSize) return;
+    if ((page?.documents ?? rows).length < pageSize) return;
     // Lets Ctrl-C through.
     await new Promise((resolve) => setImmediate(resolve));
     signal?.throwIfAborted();
   }
 }
 
-function damage(image: LogImage): Problem[] {
+async function damage(image: LogImage): Promise<Problem[]> {
   try {
-    return image.damage().map((why) => problem("database_damaged", why));
+    return (await image.damage()).map((why) => problem("database_damaged", why));
   } catch (error) {
     const found = problemOf(error);
     if (found === undefined) throw error;

@@ -1,8 +1,9 @@
+import type { AuditEvent } from "../model/event.js";
 import { randomBytes } from "node:crypto";
 import { canonicalJson } from "../model/canonical.js";
 import type { JsonObject, JsonValue } from "../model/json.js";
 import { sha256Hex } from "../model/sha256.js";
-import type { Blob } from "./store.js";
+import type { Blob, BlobKey } from "./store.js";
 
 /**
  * A salted commitment to a value (SEMANTICS R3): the log holds `ref`, the store holds salt and bytes. The
@@ -20,6 +21,34 @@ export function commitTo(value: JsonValue): Blob {
  */
 export function committedValue({ bytes }: Pick<Blob, "bytes">): JsonValue {
   return frozenJson(JSON.parse(Buffer.from(bytes).toString("utf8")) as JsonValue);
+}
+
+/**
+ * Where the bytes behind a member `…_commitment` of an event are kept; undefined when it has none. An event that
+ * commits to what an earlier one committed to says which by a member `…_seq`.
+ */
+export function blobKeyOf(event: AuditEvent, member: string): BlobKey | undefined {
+  const ref = event[member];
+  if (typeof ref !== "string") return undefined;
+  const earlier = event[member.replace(/_commitment$/, "_seq")];
+  return { seq: typeof earlier === "number" ? earlier : event.seq, ref };
+}
+
+/** Of all commitments that an event makes. */
+export function blobKeysOf(event: AuditEvent): BlobKey[] {
+  const members = Object.keys(event).filter((member) => member.endsWith("_commitment"));
+  return members.flatMap((member) => blobKeyOf(event, member) ?? []);
+}
+
+/** The value behind a commitment of an event; undefined when there is none, or its bytes were erased. */
+export function committedTo(
+  event: AuditEvent | undefined,
+  member: string,
+  read: (key: BlobKey) => Pick<Blob, "bytes"> | undefined,
+): JsonValue | undefined {
+  const key = event === undefined ? undefined : blobKeyOf(event, member);
+  const blob = key === undefined ? undefined : read(key);
+  return blob === undefined ? undefined : (JSON.parse(Buffer.from(blob.bytes).toString("utf8")) as JsonValue);
 }
 
 /** Freezes a parsed value through and through; it is given back. */

@@ -237,7 +237,10 @@ export class Ledger {
         writes.push((tx) => tx.append(event, text, changes));
         return event;
       },
-      keep: (blob) => void writes.push((tx) => tx.putBlob(blob)),
+      keep: (blob) => {
+        const seq = state.seq + 1;
+        writes.push((tx) => tx.putBlob(seq, blob));
+      },
       eraseBlob: (ref) => void writes.push((tx) => tx.eraseBlob(ref)),
       setMemory: (key, value) => void writes.push((tx) => tx.setMemory(key, value)),
       putCheckpoint: (checkpoint) => void writes.push((tx) => tx.putCheckpoint(checkpoint)),

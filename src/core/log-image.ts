@@ -1,3 +1,4 @@
+import type { BlobKey } from "./store.js";
 import type { State } from "../model/state.js";
 
 /** One row of the log, as it is stored and not as it should be. */
@@ -7,6 +8,15 @@ export interface EventRow {
   readonly doc: Uint8Array | undefined;
   /** Undefined when the row holds no bytes. */
   readonly leaf: Uint8Array | undefined;
+}
+
+/** Rows that are as rows should be: numbered without a gap, and each with a text and a hash. */
+export interface EntryPage {
+  /** Number of the first. */
+  readonly first: number;
+  readonly documents: readonly string[];
+  /** Their leaf hashes one after the other, one character a byte: 32 characters for each document. */
+  readonly leaves: string;
 }
 
 export interface CheckpointRow {
@@ -33,27 +43,68 @@ export interface RunRow {
   readonly writer: string | null;
 }
 
+/** What an event is found by, as the tables have it: anything may stand there. */
+export interface KeyRow {
+  readonly seq: number;
+  readonly id: unknown;
+  readonly run_id: unknown;
+  readonly agent_id: unknown;
+}
+
+/** Rows of blobs in the order of their events. */
+export interface BlobPage {
+  /** Numbers of their events. */
+  readonly seqs: readonly number[];
+  /** 64 characters each, one after the other. */
+  readonly refs: string;
+}
+
+/** The bytes behind commitments, all of them read. */
+export interface BlobSurvey {
+  /** Those that are not what was committed to, in the order of the table; at most a hundred. */
+  readonly unlike: readonly BlobKey[];
+}
+
+/** What events are found by: the values of each column with NUL between them, U+0001 in the place of none. */
+export interface KeyPage {
+  readonly ids: string;
+  readonly runs: string;
+  readonly agents: string;
+}
+
 /**
  * A database at one moment, for an auditor: read-only, and nothing in it is taken for true. Every method
  * throws `StoreError` with code `database_damaged` when the database cannot give what was asked.
  */
 export interface LogImage {
   /** What the database itself finds wrong: broken pages, indices that disagree, a schema that is not ours. */
-  damage(): readonly string[];
+  damage(): Promise<readonly string[]>;
   logId(): string;
   eventCount(): number;
   /** Rows with a higher `seq`, in order. */
   events(after: number, limit: number): readonly EventRow[];
+  /**
+   * The same rows, read in a fraction of the time; undefined where there are none, or one is not as it should be,
+   * which `events` shows. A text that is not valid UTF-8 has U+FFFD in place of what could not be decoded.
+   */
+  entries(after: number, limit: number): EntryPage | undefined;
   /** Numbers of the first and the last event of a run, by the index over runs; undefined when there are none. */
   rangeOfRun(runId: string): { readonly first: number; readonly last: number } | undefined;
   /** The run that was started last. */
   newestRun(): string | undefined;
-  /** Rows that an index says are `key_rotated` events, in order: to be compared with the log itself. */
+  /** Which events are said to be `key_rotated`, in order … */
+  rotationRows(): readonly unknown[];
+  /** … and those of them that are in the log: to be compared with the log itself. */
   keyRotations(): readonly EventRow[];
   /** `events` for whoever takes the log for what it is: number and document alone, which is faster. */
   documents(after: number, limit: number): readonly (readonly [seq: number, document: unknown])[];
   /** The row that has this event id, or undefined. */
   eventById(id: string): EventRow | undefined;
+  /** What so many events are found by, column by column; undefined where a row is odd or missing. */
+  keyPage(first: number, last: number): KeyPage | undefined;
+  /** Rows with a higher `seq`, in order. */
+  eventKeys(after: number, limit: number): readonly KeyRow[];
+  /** Up to which event the tables follow the log, and the tree there. */
   head(): readonly { readonly size: number; readonly hashes: Uint8Array }[];
   node(level: number, index: number): Uint8Array | undefined;
   nodeCount(): number;
@@ -69,11 +120,16 @@ export interface LogImage {
   openSteps(): Iterable<{ readonly request_id: string; readonly seq: number }>;
   runs(): Iterable<RunRow>;
   policies(): Iterable<{ readonly name: string; readonly file: string }>;
-  hasBlob(ref: string): boolean;
+  hasBlob(key: BlobKey): boolean;
   /** What a commitment stands for; undefined when it was erased, or never was there. */
-  blob(ref: string): { readonly salt: Uint8Array; readonly bytes: Uint8Array } | undefined;
+  blob(key: BlobKey): { readonly salt: Uint8Array; readonly bytes: Uint8Array } | undefined;
   /** The state at the last event as the tables have it, which is what the store decides from. */
   state(): State;
-  blobs(): Iterable<{ readonly ref: string; readonly salt: Uint8Array; readonly bytes: Uint8Array }>;
+  /** Which commitments have bytes that are kept with these events; undefined where a row is odd. */
+  blobsOf(first: number, last: number): BlobPage | undefined;
+  /** Where bytes are kept behind any of these commitments, in the order of the table. */
+  blobsLike(refs: readonly string[]): readonly BlobKey[];
+  /** Reads all bytes behind commitments. */
+  blobs(): Promise<BlobSurvey>;
   close(): void;
 }

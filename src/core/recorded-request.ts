@@ -1,3 +1,5 @@
+import { blobKeyOf } from "./commitment.js";
+import type { BlobKey } from "./store.js";
 import { type Capability, parseRequirement, parseScope } from "../model/capability/index.js";
 import { decide, type Decision, type DecisionRequest } from "../model/decide.js";
 import { type DenialReason, denialReasons } from "../model/denial.js";
@@ -28,7 +30,7 @@ export interface RecordedRequest {
   /** As in `DecisionRequest`: a script's, whose uses of handles have the arguments that constraints look at. */
   readonly paramsOnUse: boolean;
   /** Commitment to the parameters; undefined: there were none. */
-  readonly paramsRef: string | undefined;
+  readonly paramsKey: BlobKey | undefined;
   /** ms since the epoch (SEMANTICS D6). */
   readonly decidedAt: number;
   /** The event that the decision rests on (D6). */
@@ -96,7 +98,7 @@ function read(event: AuditEvent, asked: AuditEvent, kind: RecordedRequest["kind"
   try {
     const texts = asked["requirements"] as readonly string[];
     const requirements = texts.map(requirementOf);
-    const { run_id: runId, params_commitment: paramsRef } = asked;
+    const { run_id: runId } = asked;
     return {
       decision: event,
       kind,
@@ -107,7 +109,7 @@ function read(event: AuditEvent, asked: AuditEvent, kind: RecordedRequest["kind"
       requirements,
       ceiling: requirements.length === 0 ? [] : ceilingOf(asked),
       paramsOnUse: asked["params_on_use"] === true,
-      paramsRef: typeof paramsRef === "string" ? paramsRef : undefined,
+      paramsKey: blobKeyOf(asked, "params_commitment"),
       decidedAt: parseInstant(textMember(event, "decided_at")),
       stateSeq: event["state_seq"] as number,
       answer: answerOf(event),

@@ -29,11 +29,11 @@ export function findRequest(image: LogImage, eventId: string): RecordedRequest {
  */
 export function paramsOf(
   image: LogImage,
-  { paramsRef, decision }: RecordedRequest,
+  { paramsKey, decision }: RecordedRequest,
   { needed }: { readonly needed: boolean },
 ): JsonObject {
-  if (paramsRef === undefined) return {};
-  const bytes = image.blob(paramsRef)?.bytes;
+  if (paramsKey === undefined) return {};
+  const bytes = image.blob(paramsKey)?.bytes;
   if (bytes === undefined && !needed) return {};
   if (bytes === undefined) {
     throw new SynapseError(

@@ -26,6 +26,13 @@ export interface Blob {
   readonly bytes: Uint8Array;
 }
 
+/** Where the bytes behind a commitment are kept: with the event that made it, so that a log is read in one sweep. */
+export interface BlobKey {
+  /** Number of that event. */
+  readonly seq: number;
+  readonly ref: string;
+}
+
 /** A signed checkpoint (C2SP signed note) of the log's first `size` events. */
 export interface StoredCheckpoint {
   readonly size: number;
@@ -76,7 +83,9 @@ export interface StoreDriver {
   leases(): Lease[];
   /** Files of the policies that were applied, so that agents cannot edit what will be applied again (H2). */
   policyFiles(): readonly string[];
-  blob(ref: string): Blob | undefined;
+  blob(key: BlobKey): Blob | undefined;
+  /** Whether any event's bytes are kept under this commitment; looks through all of them. */
+  keepsBlob(ref: string): boolean;
   memoryValue(key: string): JsonValue | undefined;
   /** Made once with the log; part of the default origin. */
   logId(): string;
@@ -113,8 +122,9 @@ export interface StoreTransaction {
   eventsAfter(seq: number): AuditEvent[];
   /** @param text the event's RFC 8785 form, exactly what is kept. */
   append(event: AuditEvent, text: string, changes: readonly Change[]): void;
-  putBlob(blob: Blob): void;
-  /** Removes a blob; `scrub` after the commit removes what is left of it in free space. */
+  /** @param seq number of the event that commits to it, which this transaction appends. */
+  putBlob(seq: number, blob: Blob): void;
+  /** Removes a blob wherever it is kept; `scrub` after the commit removes what is left of it in free space. */
   eraseBlob(ref: string): void;
   setMemory(key: string, value: JsonValue): void;
   /** Makes or renews a lease; no event, for it says nothing of authority. */

@@ -13,6 +13,7 @@ export interface Tx {
   readonly writer: string;
   newId(kind: string): string;
   emit(body: EventBody): AuditEvent;
+  /** Keeps the bytes behind a commitment of the event that is emitted next. */
   keep(blob: Blob): void;
   /** Its `blob_erased` is emitted in the same transition. */
   eraseBlob(ref: string): void;

@@ -6,7 +6,7 @@ import {
   recordedRequest,
   requestEvents,
 } from "../core/recorded-request.js";
-import { constrainedParamsCharactersMax } from "../model/chain.js";
+import { constrainedParamsCharactersMax } from "../model/params-size.js";
 import type { Decision } from "../model/decide.js";
 import type { AuditEvent } from "../model/event.js";
 import type { JsonValue } from "../model/json.js";
@@ -115,8 +115,8 @@ function decideWithParams(
   state: Hypothesis["state"],
   image: RecordedLog,
 ): Decision | undefined {
-  if (request.paramsRef === undefined) return decideAgain(request, {}, state);
-  const bytes = image.blob(request.paramsRef)?.bytes;
+  if (request.paramsKey === undefined) return decideAgain(request, {}, state);
+  const bytes = image.blob(request.paramsKey)?.bytes;
   if (bytes !== undefined) {
     return decideAgain(request, JSON.parse(new TextDecoder().decode(bytes)) as JsonValue, state);
   }

@@ -1,4 +1,5 @@
 import { createHash } from "node:crypto";
+import type { BlobKey } from "../core/store.js";
 import { digestOf, frozenJson } from "../core/commitment.js";
 import { canonicalJson } from "../model/canonical.js";
 import type { JsonValue } from "../model/json.js";
@@ -6,7 +7,7 @@ import { nestsWithin } from "../model/proof/entry.js";
 
 /** Salt and bytes behind a commitment; undefined when they were erased. */
 export type BlobReader = (
-  ref: string,
+  key: BlobKey,
 ) => { readonly salt: Uint8Array; readonly bytes: Uint8Array } | undefined;
 
 /** What stands behind a commitment of the log (SEMANTICS R3). */
@@ -21,11 +22,10 @@ const unavailable: Recorded = Object.freeze({ state: "unavailable" });
 const forged: Recorded = Object.freeze({ state: "forged" });
 
 /** Reads the value behind a commitment, and believes it only if it is what was committed to. */
-export function readRecorded(ref: JsonValue | undefined, read: BlobReader): Recorded {
-  if (typeof ref !== "string") return unavailable;
-  const blob = read(ref);
-  if (blob === undefined) return unavailable;
-  if (commitment(blob.salt, blob.bytes) !== ref) return forged;
+export function readRecorded(key: BlobKey | undefined, read: BlobReader): Recorded {
+  const blob = key === undefined ? undefined : read(key);
+  if (key === undefined || blob === undefined) return unavailable;
+  if (commitment(blob.salt, blob.bytes) !== key.ref) return forged;
   const value = parse(blob.bytes);
   return value === undefined ? forged : { state: "present", value, salt: blob.salt };
 }

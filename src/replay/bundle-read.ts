@@ -12,7 +12,7 @@ import { ed25519Verifier, type VerifierKey } from "../model/proof/verifier-key.j
 import type { BlobReader } from "./blob-reader.js";
 import { bundleFormat, type BundleLimits, bundleLimits, malformedBundle } from "./bundle-format.js";
 import { readBundleLines } from "./bundle-lines.js";
-import { commitmentsOf } from "./bundle-write.js";
+import { blobKeysOf } from "../core/commitment.js";
 import { type RecordedRun, workingFolderOf } from "./log-source.js";
 
 /** A bundle all of which was verified: every event stands in the log of the checkpoint, every byte is committed to. */
@@ -57,7 +57,7 @@ export async function readBundle(
       events.push(event);
       if (event["run_id"] !== header.runId) continue;
       own.push(event);
-      for (const ref of commitmentsOf(event)) committed.add(ref);
+      for (const { ref } of blobKeysOf(event)) committed.add(ref);
     } else if (line["type"] === "blob") addBlob(blobs, line, committed);
     else throw malformedBundle("one of its lines is neither an event nor bytes");
   }
@@ -69,7 +69,7 @@ export async function readBundle(
     complete: events.length === checkpoint.size,
     run: runOf(runId, own),
     events: Object.freeze(events),
-    read: (ref) => blobs.get(ref),
+    read: ({ ref }) => blobs.get(ref),
     blobs: blobs.size,
     missing: Object.freeze([...committed].filter((ref) => !blobs.has(ref))),
   } satisfies Bundle);

@@ -1,3 +1,5 @@
+import { blobKeysOf } from "../core/commitment.js";
+import type { BlobKey } from "../core/store.js";
 import { nodeTreeHasher } from "../core/tree-hasher.js";
 import type { CheckpointRow, LogImage } from "../core/log-image.js";
 import { eventsOf } from "../core/log-reader.js";
@@ -35,20 +37,20 @@ export function* bundleLines(image: LogImage, request: BundleRequest): Generator
   const { size, root } = parseCheckpointText(parseNote(checkpoint.note).text);
   yield { type: "bundle", format: bundleFormat, run_id: run.runId, checkpoint: checkpoint.note, vkey };
   const nodes = remembering(imageNodes(image));
-  const refs = new Set<string>();
+  const kept = new Map<string, BlobKey>();
   const last = complete ? size : run.lastSeq;
   for (const event of eventsOf(image, last)) {
     request.onProgress?.(event.seq, last);
     const own = event["run_id"] === run.runId;
-    if (own) for (const ref of commitmentsOf(event)) refs.add(ref);
+    if (own) for (const key of blobKeysOf(event)) kept.set(key.ref, key);
     if (!own && !complete && !mattersTo(event)) continue;
     const proof = proveInclusion(nodeTreeHasher, nodes, event.seq - 1, size);
     const leafHash = nodeTreeHasher.leaf(entryBytes(event));
     verifyInclusionWith(nodeTreeHasher, { leafHash, index: event.seq - 1, size, root, proof });
     yield { type: "event", event, inclusion: proof.map(printBase64) } satisfies BundleEvent;
   }
-  for (const ref of refs) {
-    const blob = image.blob(ref);
+  for (const [ref, key] of kept) {
+    const blob = image.blob(key);
     // What was erased is not there any more, and the events say so.
     if (blob === undefined) continue;
     yield {
@@ -82,11 +84,4 @@ function mattersTo(event: AuditEvent): boolean {
   if (authorityEvents.includes(event.event)) return true;
   const charged = event["charged"];
   return Array.isArray(charged) && charged.length > 0;
-}
-
-/** Commitments that an event makes. */
-export function commitmentsOf(event: AuditEvent): string[] {
-  return Object.entries(event).flatMap(([member, value]) =>
-    member.endsWith("_commitment") && typeof value === "string" ? [value] : [],
-  );
 }

@@ -1,3 +1,4 @@
+import { blobKeyOf } from "../core/commitment.js";
 import type { AuditEvent } from "../model/event.js";
 import { textMember } from "../model/event.js";
 import type { JsonValue } from "../model/json.js";
@@ -63,15 +64,15 @@ export function readJournal(events: readonly AuditEvent[], read: BlobReader): Jo
 }
 
 function requestOf(event: AuditEvent, read: BlobReader): JournalEntry["request"] {
-  const ref = event["request_commitment"];
-  return typeof ref === "string" ? { ref, value: readRecorded(ref, read) } : undefined;
+  const key = blobKeyOf(event, "request_commitment");
+  return key === undefined ? undefined : { ref: key.ref, value: readRecorded(key, read) };
 }
 
 function answerOf(event: AuditEvent, read: BlobReader): JournalAnswer {
   if (event.event === "effect_denied") {
     return { kind: "denial", code: textMember(event, "reason"), message: textMember(event, "detail") };
   }
-  const value = readRecorded(event["answer_commitment"], read);
+  const value = readRecorded(blobKeyOf(event, "answer_commitment"), read);
   return event["result"] === "success"
     ? { kind: "answer", value }
     : { kind: "failure", code: textMember(event, "code"), value };

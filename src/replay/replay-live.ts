@@ -1,3 +1,4 @@
+import { blobKeyOf } from "../core/commitment.js";
 import { type AuditMechanism, ledgerOf } from "../core/audit.js";
 import type { AuditEvent } from "../model/event.js";
 import { canonicalJson } from "../model/canonical.js";
@@ -54,7 +55,7 @@ interface Try {
 
 function lastTries(audit: AuditMechanism, runId: string): ReadonlyMap<string, Try> {
   const { driver } = ledgerOf(audit);
-  const read: BlobReader = (ref) => driver.blob(ref);
+  const read: BlobReader = (key) => driver.blob(key);
   const requests = new Map<string, { readonly step: string; readonly events: AuditEvent[] }>();
   for (const event of driver.readEvents({ runId })) {
     const { request_id: requestId, step_id: step } = event;
@@ -71,7 +72,7 @@ function tryOf(events: readonly AuditEvent[], read: BlobReader): Try {
   const end = events.findLast(
     ({ event }) => event.startsWith("step_") && event !== "step_execution_authorized",
   );
-  const output = end?.["output_commitment"];
+  const output = end === undefined ? undefined : blobKeyOf(end, "output_commitment");
   return {
     outcome: outcomeOf(end),
     output: output === undefined ? undefined : readRecorded(output, read),

@@ -125,7 +125,7 @@ function unreadable({ seq }: AuditEvent, cause: unknown): EvidenceError {
 }
 
 function decideAsThen(request: RecordedRequest, state: State, { read }: ReplayOptions): Redecision {
-  const params = request.paramsRef === undefined ? undefined : readRecorded(request.paramsRef, read);
+  const params = request.paramsKey === undefined ? undefined : readRecorded(request.paramsKey, read);
   if (params?.state === "forged") {
     const message = "the record of its parameters is not what was committed to: its bytes were changed";
     return { status: "diverged", divergence: { kind: "journal", message, recorded: null, replayed: null } };

@@ -33,7 +33,7 @@ export interface ReplaySource {
 
 /** A database as a source of a run's replay: everything up to the run's last event, for a decision rests on it all. */
 export function sourceOf(image: LogImage, { lastSeq }: RecordedRun): ReplaySource {
-  return { events: eventsOf(image, lastSeq), read: (ref) => image.blob(ref) };
+  return { events: eventsOf(image, lastSeq), read: (key) => image.blob(key) };
 }
 
 /**

@@ -1,3 +1,4 @@
+import { blobKeyOf } from "../core/commitment.js";
 import type { Action } from "../core/action.js";
 import { SecureExecutionContext } from "../core/context.js";
 import { requirementsOf } from "../core/demand.js";
@@ -75,7 +76,7 @@ export async function replayExecution(
   const action = parts.actions.get(name);
   if (action === undefined) return notReplayed(`the action \`${name}\` is not known here`);
   if (!action.replayable) return notReplayed(`the action \`${name}\` is not marked as replayable`);
-  const params = readRecorded(requested["params_commitment"], parts.read);
+  const params = readRecorded(blobKeyOf(requested, "params_commitment"), parts.read);
   if (params.state === "unavailable") return unavailable(0, "its parameters were erased");
   if (params.state === "forged" || !isJsonObject(params.value)) {
     return { status: "diverged", effects: 0, divergence: forged("the record of its parameters").divergence };
@@ -178,7 +179,7 @@ function outcomeDivergence(
   const produced = { output: shownValue(outcome.output) };
   if (code !== undefined) return diverged(`it failed with \`${code}\` then`, endShown(ended, read), produced);
   const ref = textMember(ended, "output_commitment");
-  const recorded = readRecorded(ref, read);
+  const recorded = readRecorded(blobKeyOf(ended, "output_commitment"), read);
   if (recorded.state === "forged") return forged("the record of its output").divergence;
   if (recorded.state === "unavailable") return "its output";
   if (isRecorded(canonicalJson(outcome.output), ref, recorded)) return undefined;
@@ -188,7 +189,7 @@ function outcomeDivergence(
 function endShown(ended: AuditEvent, read: BlobReader): JsonValue {
   const { code } = ended;
   if (typeof code === "string") return { code };
-  const recorded = readRecorded(ended["output_commitment"], read);
+  const recorded = readRecorded(blobKeyOf(ended, "output_commitment"), read);
   return recorded.state === "present" ? { output: shownValue(recorded.value) } : null;
 }
 

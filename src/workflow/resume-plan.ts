@@ -27,7 +27,7 @@ interface Source {
   /** Of this run, in log order. */
   readonly events: readonly AuditEvent[];
   /** The value behind a commitment; undefined when it was erased. */
-  readonly read: (ref: JsonValue | undefined) => JsonValue | undefined;
+  readonly read: (event: AuditEvent, member: string) => JsonValue | undefined;
 }
 
 /**
@@ -91,7 +91,7 @@ function settledBefore(source: Source, step: StepDefinition, last: AuditEvent): 
 }
 
 function completedBefore(source: Source, event: AuditEvent): StepEnd {
-  const output = source.read(event["output_commitment"]);
+  const output = source.read(event, "output_commitment");
   if (output === undefined) {
     throw new ResumeError(
       "record_erased",

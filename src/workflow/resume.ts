@@ -1,3 +1,4 @@
+import { committedTo } from "../core/commitment.js";
 import { ledgerOf } from "../core/audit.js";
 import { checkActor } from "../core/authority.js";
 import { livingWriters } from "../core/lease.js";
@@ -57,7 +58,7 @@ export async function resumeWorkflow(options: ResumeOptions): Promise<RunSummary
     // Inside the transaction: of two that resume at once, one finds that the other one runs it.
     assertInterrupted(ledger, ledger.driver.run(runId));
     const events = ledger.driver.readEvents({ runId });
-    const read = (ref: JsonValue | undefined) => readBlob(ledger, ref);
+    const read = (event: AuditEvent, member: string) => valueOf(ledger, event, member);
     const plan = planResume({ runId, definition, actions: pipeline.actions, events, read }, decisions);
     for (const { decision, last } of plan.decided) {
       const { workflow_id, step_id, agent_id, capability, attempt, binding_id, trace_id, audit_reference } =
@@ -76,8 +77,8 @@ export function recordedRun({ audit }: Pick<RunParts, "audit">, runId: string): 
   const ledger = ledgerOf(audit);
   const [started] = ledger.driver.readEvents({ runId, event: "run_started", limit: 1 });
   if (started === undefined) throw new NotFoundError("run", runId, "synapse runs lists them");
-  const definition = readBlob(ledger, started["definition_commitment"]);
-  const inputs = readBlob(ledger, started["inputs_commitment"]);
+  const definition = valueOf(ledger, started, "definition_commitment");
+  const inputs = valueOf(ledger, started, "inputs_commitment");
   const seed = started["seed"];
   if (!isJsonObject(definition) || !isJsonObject(inputs)) {
     throw new ResumeError("record_erased", runId, "the recorded definition or inputs of the run were erased");
@@ -122,7 +123,6 @@ export function checkFolder(runId: string, started: AuditEvent, workingFolder: s
   throw new ResumeError("other_folder", runId, message, "go there first: its relative paths count from it");
 }
 
-function readBlob({ driver }: Ledger, ref: JsonValue | undefined): JsonValue | undefined {
-  const blob = typeof ref === "string" ? driver.blob(ref) : undefined;
-  return blob === undefined ? undefined : (JSON.parse(Buffer.from(blob.bytes).toString("utf8")) as JsonValue);
+function valueOf({ driver }: Ledger, event: AuditEvent, member: string): JsonValue | undefined {
+  return committedTo(event, member, (key) => driver.blob(key));
 }

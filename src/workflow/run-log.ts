@@ -74,7 +74,8 @@ export class RunLog {
       const made = prepare(tx);
       const members = Object.fromEntries(Object.entries(started).filter(([name]) => !envelope.has(name)));
       // Definition, inputs and seed are those of the beginning (SEMANTICS R6); only the writer is another.
-      tx.emit({ ...members, event: "run_started", resumes: true, writer: tx.writer });
+      const kept = { definition_seq: started.seq, inputs_seq: started.seq };
+      tx.emit({ ...members, ...kept, event: "run_started", resumes: true, writer: tx.writer });
       return made;
     });
     return { log: new RunLog(ledger, runId, workflowId), prepared };

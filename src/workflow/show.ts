@@ -1,3 +1,4 @@
+import { committedTo } from "../core/commitment.js";
 import { type AuditMechanism, ledgerOf } from "../core/audit.js";
 import { livingWriters } from "../core/lease.js";
 import type { Ledger } from "../core/ledger.js";
@@ -42,12 +43,8 @@ export function showRun({ audit }: Parts, runId: string): RunDetails | undefined
   const run = driver.run(runId);
   if (run === undefined) return undefined;
   const events = driver.readEvents({ runId });
-  const read = (ref: JsonValue | undefined): JsonValue | undefined => {
-    const blob = typeof ref === "string" ? driver.blob(ref) : undefined;
-    return blob === undefined
-      ? undefined
-      : (JSON.parse(Buffer.from(blob.bytes).toString("utf8")) as JsonValue);
-  };
+  const read = (event: AuditEvent | undefined, member: string) =>
+    committedTo(event, member, (key) => driver.blob(key));
   const seen = new Map<string, AuditEvent[]>();
   for (const event of events) {
     const id = event["step_id"];
@@ -57,10 +54,9 @@ export function showRun({ audit }: Parts, runId: string): RunDetails | undefined
   }
   // What a run came to before it was resumed is not its end any more.
   const resumed = events.findLastIndex((event) => event.event === "run_started");
-  const report = read(events.slice(resumed).find(isEnd)?.["report_commitment"]);
+  const report = read(events.slice(resumed).find(isEnd), "report_commitment");
   const reported = isJsonObject(report) ? (report["steps"] as unknown as StepReport[]) : undefined;
-  const ids =
-    reported?.map((step) => step.step_id) ?? definedSteps(read(events[0]?.["definition_commitment"]));
+  const ids = reported?.map((step) => step.step_id) ?? definedSteps(read(events[0], "definition_commitment"));
   return {
     ...viewOf(run, livingIn(ledger)),
     result_digest: isJsonObject(report) ? textMember(report, "result_digest") : null,

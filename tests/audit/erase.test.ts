@@ -120,11 +120,11 @@ describe("synapse audit erase", () => {
     const { cwd } = await written();
     const ref = await refOf(cwd, "s1");
     const db = new Database(join(cwd, "log.db"));
-    const row = db.prepare("SELECT ref, salt, bytes FROM blobs WHERE ref = ?").get(ref);
+    const row = db.prepare("SELECT * FROM blobs WHERE ref = ?").get(ref);
     db.close();
     await run(cwd, "audit", "erase", ref, ...by);
     const again = new Database(join(cwd, "log.db"));
-    again.prepare("INSERT INTO blobs (ref, salt, bytes) VALUES (@ref, @salt, @bytes)").run(row);
+    again.prepare("INSERT INTO blobs VALUES (@seq, @ref, @salt, @bytes)").run(row);
     again.close();
     expect((await run(cwd, "audit", "verify")).stderr).toMatch(/error\[blob_mismatch\].*are back/);
   });

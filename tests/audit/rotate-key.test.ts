@@ -135,27 +135,15 @@ describe("synapse audit rotate-key", () => {
     }
   });
 
-  test("a rotation that was hidden from the index of rotations is a finding, whatever the old key signs", async () => {
+  test("a rotation that was hidden from the list of rotations is a finding, whatever the old key signs", async () => {
     const { cwd, old, seq } = await rotated();
     await note(cwd, "b");
     const file = join(cwd, "log.db");
-    const redefine = (from: string, to: string) => {
-      const db = new Database(file);
-      db.unsafeMode(true);
-      db.pragma("writable_schema = ON");
-      db.prepare("UPDATE sqlite_schema SET sql = replace(sql, ?, ?) WHERE name = 'key_rotations'").run(
-        from,
-        to,
-      );
-      db.close();
-    };
-    redefine("'key_rotated'", "'nothing'");
     const db = new Database(file);
-    db.exec("REINDEX key_rotations");
+    db.prepare("DELETE FROM key_rotations").run();
     // What the old key did not sign must not stand in the way of what it will.
     db.prepare("DELETE FROM checkpoints WHERE size > ?").run(seq);
     db.close();
-    redefine("'nothing'", "'key_rotated'");
     const outcome = await verify(cwd, "--key", old);
     expect(outcome.code).toBe(4);
     expect(verdictOf(outcome).problems[0]).toMatchObject({ code: "unknown_key", seq });

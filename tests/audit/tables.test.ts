@@ -10,8 +10,11 @@ import { afterAll, beforeAll, describe, expect, test } from "vitest";
 import { verifyLog } from "../../src/audit/verify-log.js";
 import { createPipeline, defineAction, SecureExecutionContext } from "../../src/index.js";
 import { capability } from "../../src/model/capability/index.js";
-import { schema } from "../../src/stores/sqlite/database.js";
+import { schema } from "../../src/stores/sqlite/schema.js";
 import { openImage } from "../../src/stores/sqlite/image.js";
+import { ledgerOf } from "../../src/core/audit.js";
+import { rotateKey } from "../../src/core/key-rotation.js";
+import { parseVerifierKey } from "../../src/verify.js";
 import { publicKeyBeside } from "../../src/core/signing-key.js";
 import { livelyLog } from "../proof/fixtures/lively-log.js";
 
@@ -25,6 +28,8 @@ const findings: Readonly<Record<string, readonly string[] | undefined>> = {
   meta: ["wrong_origin", "database_damaged"],
   authority: ["projection_mismatch"],
   rate_uses: ["projection_mismatch"],
+  event_keys: ["projection_mismatch"],
+  key_rotations: ["projection_mismatch", "unknown_key"],
   suspended: ["projection_mismatch"],
   open_steps: ["projection_mismatch"],
   runs: ["projection_mismatch"],
@@ -65,6 +70,8 @@ beforeAll(async () => {
   });
   const pipeline = await createPipeline({ database, actions: [patient] });
   await pipeline.capabilityManager.suspend("zoe", { by: "op" });
+  const origin = parseVerifierKey(pipeline.verifierKey()).name;
+  await rotateKey(ledgerOf(pipeline.audit), { keyFile: `${database}.key`, origin, by: "op" });
   while ((await pipeline.audit.getEvents()).length < 520) await pipeline.audit.emitEvent("x_note", {});
   await pipeline.checkpoint();
   const context = new SecureExecutionContext({
@@ -83,7 +90,8 @@ beforeAll(async () => {
     )
   )
     await new Promise((resolve) => setTimeout(resolve, 5));
-  // As a killed process leaves it.
+  // As a killed process leaves it, with the step in the tables: those are brought up to date with this event.
+  await pipeline.capabilityManager.suspend("yan", { by: "op" });
   const db = new Database(database);
   db.exec(`VACUUM INTO '${join(source, "log.db")}'`);
   db.close();

@@ -37,7 +37,7 @@ async function expectFinding(
 const rowOf = (log: TamperedLog, seq: number) => log.get<Row>("SELECT * FROM events WHERE seq = ?", seq);
 const lastSeq = (log: TamperedLog) => log.get<{ n: number }>("SELECT max(seq) AS n FROM events").n;
 const seqOf = (log: TamperedLog, event: string) =>
-  log.get<{ seq: number }>("SELECT seq FROM events WHERE event = ? ORDER BY seq", event).seq;
+  log.get<{ seq: number }>("SELECT seq FROM events WHERE doc ->> '$.event' = ? ORDER BY seq", event).seq;
 
 /** The document changed, and its leaf hash with it, as one would who knows how the log works. */
 function rewrite(

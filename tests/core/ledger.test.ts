@@ -102,7 +102,7 @@ describe("a transition that throws (D5: one bounced request never fails its batc
       expect(outcomes[1]).toMatchObject({ reason: expect.any(RangeError) as unknown });
       expect(notes(opened)).toEqual([1, 3, 2]);
       expect([...ledger.state.links()]).toEqual([]);
-      expect([watch.driver.blob("r"), watch.driver.memoryValue("k")]).toEqual([undefined, undefined]);
+      expect([watch.driver.keepsBlob("r"), watch.driver.memoryValue("k")]).toEqual([false, undefined]);
       expectConsistent(opened);
     },
   );
@@ -137,7 +137,7 @@ describe("what is kept without an event", () => {
     await ledger.submit("a", (tx) => tx.setMemory("k", { n: 1 }));
     expect([watch.commits, watch.driver.memoryValue("k")]).toEqual([1, { n: 1 }]);
     await ledger.submit("a", (tx) => tx.keep({ ref: "r", salt: Uint8Array.of(1), bytes: Uint8Array.of(2) }));
-    expect(watch.driver.blob("r")?.bytes).toHaveLength(1);
+    expect(watch.driver.blob({ seq: ledger.state.seq + 1, ref: "r" })?.bytes).toHaveLength(1);
   });
 });
 

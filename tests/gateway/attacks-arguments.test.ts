@@ -224,7 +224,10 @@ describe("data", () => {
     );
     expect(reasonOf(await client.call("echo", { text: "a".repeat(21) }))).toBe("constraint_violated");
     const [first] = await bench.events("step_execution_requested");
-    const blob = ledgerOf(bench.pipeline.audit).driver.blob(first?.["params_commitment"] as string);
+    const blob = ledgerOf(bench.pipeline.audit).driver.blob({
+      seq: first?.seq ?? 0,
+      ref: first?.["params_commitment"] as string,
+    });
     expect(JSON.parse(Buffer.from(blob?.bytes ?? []).toString("utf8"))).toEqual({
       server: "h",
       tool: "echo",

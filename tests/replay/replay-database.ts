@@ -2,6 +2,7 @@ import { existsSync } from "node:fs";
 import { createReplayHandles } from "../../src/actions/handles/index.js";
 import { allBuiltinActions } from "../../src/actions/index.js";
 import { type Action, ActionRegistry } from "../../src/index.js";
+import type { BlobKey } from "../../src/core/store.js";
 import { eventsOf } from "../../src/core/log-reader.js";
 import { isDiverged, replayLog, type ReplayOptions, type StepReplay } from "../../src/replay/replay-log.js";
 import { openImage } from "../../src/stores/sqlite/image.js";
@@ -19,7 +20,7 @@ export async function replayDatabase(
     const parts = {
       actions: new ActionRegistry([...allBuiltinActions, ...actions]),
       handles: createReplayHandles(workingFolder),
-      read: (ref: string) => image.blob(ref),
+      read: (key: BlobKey) => image.blob(key),
     };
     const events = eventsOf(image, image.eventCount());
     const options = { ...parts, events, selects: () => true, ...more };

@@ -26,13 +26,13 @@ export function appendingContract(name: string, open: () => Place): void {
       const before = dumpState(loaded(driver));
       const tx = begin(driver);
       for (const event of events.slice(2)) append(tx, event);
-      tx.putBlob({ ref: "r", salt: Uint8Array.of(1), bytes: Uint8Array.of(2) });
+      tx.putBlob(1, { ref: "r", salt: Uint8Array.of(1), bytes: Uint8Array.of(2) });
       tx.setMemory("k", 1);
       tx.rollback();
       expect(driver.eventsAfter(0)).toEqual(events.slice(0, 2));
       expect(dumpState(loaded(driver))).toEqual(before);
-      expect([driver.blob("r"), driver.memoryValue("k"), driver.policyFiles()]).toEqual([
-        undefined,
+      expect([driver.keepsBlob("r"), driver.memoryValue("k"), driver.policyFiles()]).toEqual([
+        false,
         undefined,
         [],
       ]);

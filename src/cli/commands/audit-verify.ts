@@ -3,7 +3,7 @@ import { publicKeyBeside } from "../../core/signing-key.js";
 import { type Problem, problemOf } from "../../audit/problem.js";
 import { type LogVerdict, verifyLog } from "../../audit/verify-log.js";
 import type { VerifierKey } from "../../model/proof/verifier-key.js";
-import { openImage } from "../../stores/sqlite/image.js";
+import { openSurveyedImage } from "../../stores/sqlite/image.js";
 import type { Execute } from "../command.js";
 import type { CommandContext, CommonOptions } from "../context.js";
 import { readEvidence } from "../document-file.js";
@@ -47,7 +47,7 @@ async function verifyStore(
 ): Promise<LogVerdict> {
   let image;
   try {
-    image = openImage(context.database);
+    image = await openSurveyedImage(context.database);
   } catch (error) {
     return refused(problemOf(error), error);
   }

@@ -1,5 +1,5 @@
 import { ledgerOf } from "../../core/audit.js";
-import type { Pin } from "../../gateway/pins/pin-book.js";
+import type { Pin, Withheld } from "../../gateway/pins/pin-book.js";
 import { PinLog } from "../../gateway/pins/pin-log.js";
 import type { JsonValue } from "../../model/json.js";
 import type { Execute } from "../command.js";
@@ -15,8 +15,8 @@ export const execute: Execute<
   withPipeline(context, { create: false }, async (pipeline) => {
     const log = await PinLog.open(pipeline.audit);
     const { driver } = ledgerOf(pipeline.audit);
-    const read = (ref: string): JsonValue => {
-      const blob = driver.blob(ref);
+    const read = ({ seq, definition }: Withheld): JsonValue => {
+      const blob = driver.blob({ seq, ref: definition });
       return blob === undefined ? null : (JSON.parse(Buffer.from(blob.bytes).toString("utf8")) as JsonValue);
     };
     const pins = [...log.pins()].filter((pin) => all === true || context.json || pin.withheld !== undefined);
@@ -31,7 +31,7 @@ export const execute: Execute<
             ? null
             : {
                 ...pin.withheld,
-                ...(definitions === true ? { definition: read(pin.withheld.definition) } : {}),
+                ...(definitions === true ? { definition: read(pin.withheld) } : {}),
               },
       }),
       headings: ["STATUS", "SERVER", "TOOL", "WHY"],
@@ -40,11 +40,7 @@ export const execute: Execute<
     if (definitions === true && !context.json) {
       for (const { server, tool, withheld } of pins) {
         if (withheld !== undefined)
-          context.out.lines([
-            "",
-            `${jsonLine(server)} ${jsonLine(tool)}`,
-            jsonLine(read(withheld.definition)),
-          ]);
+          context.out.lines(["", `${jsonLine(server)} ${jsonLine(tool)}`, jsonLine(read(withheld))]);
       }
     }
     log.close();

@@ -17,8 +17,10 @@ export interface Withheld {
   readonly hash: string;
   readonly reason: WithheldReason;
   readonly detail: string;
-  /** Commitment to the definition. */
+  /** Commitment to the definition … */
   readonly definition: string;
+  /** … by this event. */
+  readonly seq: number;
 }
 
 export const pinEvents: readonly string[] = Object.freeze([
@@ -47,6 +49,7 @@ export class PinBook {
         reason: textMember(event, "reason") as WithheldReason,
         detail: textMember(event, "detail"),
         definition: textMember(event, "definition_commitment"),
+        seq: event.seq,
       };
       this.#put({ server, tool, pinned: before?.pinned, withheld });
     } else {

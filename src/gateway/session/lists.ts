@@ -190,12 +190,13 @@ async function record(
   const digest = sha256Hex(text);
   const before = run.listed.get(digest);
   const answer = before === undefined ? commitTo(JSON.parse(text) as JsonValue) : undefined;
-  await ledgerOf(audit).submit(agentId, (tx) => {
+  const emitted = await ledgerOf(audit).submit(agentId, (tx) => {
     // Asked over and over, a list is kept once: a client must not fill the disk with what a server says.
     if (answer !== undefined) tx.keep(answer);
-    tx.emit({ ...common, answer_commitment: answer?.ref ?? before ?? "" });
+    const kept = before === undefined ? {} : { answer_seq: before.seq };
+    return tx.emit({ ...common, answer_commitment: answer?.ref ?? before?.ref ?? "", ...kept });
   });
   if (answer === undefined) return;
   if (run.listed.size >= listedMax) run.listed.clear();
-  run.listed.set(digest, answer.ref);
+  run.listed.set(digest, { seq: emitted.seq, ref: answer.ref });
 }

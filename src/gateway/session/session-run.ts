@@ -1,3 +1,4 @@
+import type { BlobKey } from "../../core/store.js";
 import { type AuditMechanism, ledgerOf } from "../../core/audit.js";
 import { commitTo, digestOf } from "../../core/commitment.js";
 import type { JsonObject } from "../../model/json.js";
@@ -7,7 +8,7 @@ export class SessionRun {
   readonly runId: string;
   readonly workflowId: string;
   /** Commitments to answers to lists that were recorded in this run, by the digest of the answer. */
-  readonly listed = new Map<string, string>();
+  readonly listed = new Map<string, BlobKey>();
   readonly #audit: AuditMechanism;
   readonly #lane: string;
   readonly #counts: Record<string, number> = {};

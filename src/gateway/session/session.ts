@@ -70,6 +70,7 @@ export class Session {
     this.ended = new Promise((resolve) => (this.#tellEnded = resolve));
     this.#upstreams = new SessionUpstreams(options.config, options.gateway, {
       toClient: (message, related) => this.#era?.said(message, related),
+      streams: (request, pausedMs) => front.streams?.(request, pausedMs),
       asks: (upstream, request) => this.#track(this.#era?.asked(upstream, request)),
       cancels: (upstream, id) => this.#era?.cancelled(upstream, id),
       changed: (list) => this.#era?.changed(list),
@@ -206,6 +207,7 @@ export class Session {
         this.#begun = "stateless";
       }
       this.#era = await (this.#beginning ??= this.#begin(request));
+      if (request.method === "initialize") return await this.#initializeOrNot(this.#era, request, signal);
       return await this.#era.answer(request, signal, headers);
     } catch (error) {
       // Cancelled: the client does not wait for an answer.
@@ -215,6 +217,24 @@ export class Session {
       // Not the client's business what broke in here; the operator is told.
       this.#options.log("gateway", error instanceof Error ? (error.stack ?? error.message) : String(error));
       return rpcError(request.id, rpcCode.internalError, "the gateway failed");
+    }
+  }
+
+  /** A client that could not begin may try again, in a run of its own. */
+  async #initializeOrNot(
+    era: Era,
+    request: RpcRequest,
+    signal: AbortSignal,
+  ): Promise<JsonObject | undefined> {
+    let answer: JsonObject | undefined;
+    try {
+      return (answer = await era.answer(request, signal, undefined));
+    } finally {
+      if (answer?.["result"] === undefined && !this.#ended) {
+        [this.#era, this.#beginning, this.#begun] = [undefined, undefined, undefined];
+        era.close();
+        await era.end();
+      }
     }
   }
 

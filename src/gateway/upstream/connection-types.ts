@@ -6,6 +6,8 @@ export interface UpstreamEvents {
   request(message: RpcRequest): void;
   /** `related`: the client's requests that it may be about. */
   notification(message: RpcNotification, related: readonly RequestId[]): void;
+  /** How the answer to a request of the client comes: link.ts. */
+  streams(id: RequestId, pausedMs: number | undefined): void;
   /** The server is there again, and may be another one than before. */
   restarted(): void;
   /** It does not take messages as fast as they come: no more should be made until `drained`. */

@@ -30,6 +30,8 @@ export class UpstreamConnection {
   #starting: Promise<void> | undefined;
   readonly #pause = new RestartPause();
   #closed = false;
+  /** Whether the one that it stands with was asked to initialize. */
+  #isBegun = false;
   /** The id of the question which revisions it speaks, while that is open. */
   #probe: number | undefined;
   /** What it said when it was begun with last: the result of `initialize`, or of `server/discover`. */
@@ -196,14 +198,16 @@ export class UpstreamConnection {
     { method, params }: { readonly method: string; readonly params: JsonObject },
     waitMs: number,
   ): Promise<RpcResponse> {
-    const link = this.#link ?? this.#connect();
+    const isProbe = method === "server/discover";
+    const own = isProbe || !this.#isBegun ? this.#link : undefined;
+    const link = own ?? this.#connect();
+    this.#isBegun ||= !isProbe;
     const { id, message, answer } = this.#pending.add({ jsonrpc: "2.0", method, params });
     // A client may fall back before its server has said that it has to: nothing waits for that any more.
     if (this.#probe !== undefined) {
       const why = new EffectFailedError("upstream_unavailable", `\`${this.name}\` is initialized instead`);
       this.#pending.fail(this.#probe, why);
     }
-    const isProbe = method === "server/discover";
     this.#probe = isProbe ? id : undefined;
     const timer = setTimeout(() => {
       const why = `\`${this.name}\` did not answer ${method} within ${waitMs / 1_000} s`;
@@ -237,6 +241,9 @@ export class UpstreamConnection {
   }
 
   #connect(): Link {
+    // One that refused to be initialized, and is asked again: what it was told before does not count.
+    this.#link?.close();
+    this.#isBegun = false;
     this.#pause.started();
     // A link that was given up may still talk: only the one that stands is listened to.
     let current: Link | undefined = undefined as Link | undefined;
@@ -251,6 +258,10 @@ export class UpstreamConnection {
             id,
             new EffectFailedError("upstream_unavailable", `\`${this.name}\` did not answer: ${why}`),
           );
+      },
+      streams: (id, pausedMs) => {
+        const askedAs = isCurrent() ? this.#pending.askedAsOf(id) : undefined;
+        if (askedAs !== undefined) this.#events.streams(askedAs, pausedMs);
       },
       closed: (why) => {
         if (isCurrent()) this.#lost(why);

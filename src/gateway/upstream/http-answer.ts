@@ -1,7 +1,6 @@
 import { isJsonObject, type JsonObject, type JsonValue } from "../../model/json.js";
 import { type RequestId, rpcError } from "../protocol/json-rpc.js";
 
-/** What is read of an answer that says no. */
 const refusalBytesMax = 16 * 1024;
 
 /** Many servers answer 400 to a session that they do not know, where the protocol says 404. */
@@ -11,6 +10,7 @@ export async function refusesSession(response: Response): Promise<boolean> {
   return /session/i.test(body.toString("utf8"));
 }
 
+/** Whether an event holds the answer to a request. */
 export function isAnswerTo(text: string, id: RequestId): boolean {
   try {
     const message = JSON.parse(text) as { readonly id?: unknown; readonly method?: unknown } | null;
@@ -20,6 +20,7 @@ export function isAnswerTo(text: string, id: RequestId): boolean {
   }
 }
 
+/** @throws RangeError for more than `bytesMax`. */
 export async function readBody(response: Response, bytesMax: number): Promise<Buffer> {
   const chunks: Uint8Array[] = [];
   let size = 0;
@@ -47,7 +48,7 @@ const aboutTheRequest = [400, 404, 405, 406, 410, 415, 422, 501];
  * @param isProbe the answer says which revisions the server speaks: one that it gives in whatever form of its own is an
  *   answer as well, and means that it does not speak this one.
  */
-export async function refusalOf(
+export async function refusalIn(
   response: Response,
   id: RequestId,
   isProbe: boolean,

@@ -40,7 +40,7 @@ export class PendingRequests {
     return [...this.#pending.values()].flatMap(({ askedAs }) => (askedAs === undefined ? [] : [askedAs]));
   }
 
-  /** What the asker of one of them calls it; undefined: it does not wait, or the gateway asked for itself. */
+  /** What its asker calls a request; undefined: it is the gateway's own, or has ended. */
   askedAsOf(id: RequestId): RequestId | undefined {
     return typeof id === "number" ? this.#pending.get(id)?.askedAs : undefined;
   }

@@ -50,12 +50,45 @@ export function appendLeaf(
   leafHash: Uint8Array,
   visit?: NodeVisitor,
 ): CompactRange {
-  assertHash(leafHash, "a leaf hash");
-  if (!isCount(range.end + 1)) throw new RangeError("a log has at most 2^53 - 1 entries");
+  assertLeaf(range.end, leafHash);
   const hashes = [...range.hashes];
   visit?.(0, range.end, leafHash);
   push(hasher, range.begin, hashes, { level: 0, index: range.end, hash: leafHash }, visit);
   return Object.freeze({ begin: range.begin, end: range.end + 1, hashes: Object.freeze(hashes) });
+}
+
+/** A range that leaves are appended to in place, for whoever reads a whole log and never takes one back. */
+export class GrowingRange {
+  readonly #hasher: TreeHasher;
+  readonly #begin: number;
+  readonly #hashes: Uint8Array[];
+  #end: number;
+
+  constructor(hasher: TreeHasher, from: CompactRange) {
+    this.#hasher = hasher;
+    this.#begin = from.begin;
+    this.#end = from.end;
+    this.#hashes = [...from.hashes];
+  }
+
+  get end(): number {
+    return this.#end;
+  }
+
+  get range(): CompactRange {
+    return Object.freeze({ begin: this.#begin, end: this.#end, hashes: Object.freeze([...this.#hashes]) });
+  }
+
+  append(leafHash: Uint8Array): void {
+    assertLeaf(this.#end, leafHash);
+    push(this.#hasher, this.#begin, this.#hashes, { level: 0, index: this.#end, hash: leafHash }, undefined);
+    this.#end++;
+  }
+}
+
+function assertLeaf(end: number, leafHash: Uint8Array): void {
+  assertHash(leafHash, "a leaf hash");
+  if (!isCount(end + 1)) throw new RangeError("a log has at most 2^53 - 1 entries");
 }
 
 /**

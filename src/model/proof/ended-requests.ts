@@ -23,13 +23,13 @@ export class EndedRequests {
   }
 
   addDenied(id: string): void {
-    this.#notes.set(id, denial);
+    this.#notes.set(ownCopy(id), denial);
   }
 
   /** False when so many uses do not fit: then the request has to be kept as it is. */
   add(id: string, whose: string, answered: number): boolean {
     if (answered > answeredMax) return false;
-    this.#notes.set(id, digest(whose) * (answeredMax + 1) + answered);
+    this.#notes.set(ownCopy(id), digest(whose) * (answeredMax + 1) + answered);
     return true;
   }
 
@@ -46,6 +46,11 @@ export class EndedRequests {
   remove(id: string): void {
     this.#notes.delete(id);
   }
+}
+
+/** A part of a longer text keeps all of it in memory: an id would keep the event that it was read from. */
+function ownCopy(id: string): string {
+  return JSON.parse(JSON.stringify(id)) as string;
 }
 
 /** FNV-1a, 32 bits, over UTF-16 code units. */

@@ -30,9 +30,27 @@ export function claimedEntryBytes(event: JsonObject): Uint8Array {
  * @throws EvidenceError `malformed_entry`.
  */
 export function parseEntry(bytes: Uint8Array): JsonObject {
-  if (bytes.length > eventBytesMax) throw malformed(`it has more than ${eventBytesMax} bytes`);
+  assertSize(bytes.length);
   const text = decodeUtf8(bytes);
   if (text === undefined) throw malformed("it is not valid UTF-8");
+  return parsed(text);
+}
+
+/**
+ * The same of text that was decoded without anything being replaced in it.
+ * @throws EvidenceError `malformed_entry`.
+ */
+export function parseEntryText(text: string): JsonObject {
+  // No UTF-16 code unit takes more than three bytes of UTF-8.
+  if (text.length * 3 > eventBytesMax) assertSize(encodeUtf8(text).length);
+  return parsed(text);
+}
+
+function assertSize(bytes: number): void {
+  if (bytes > eventBytesMax) throw malformed(`it has more than ${eventBytesMax} bytes`);
+}
+
+function parsed(text: string): JsonObject {
   const value = parseJson(text);
   assertNests(value);
   if (!isCanonical(value, text)) throw malformed("it is not in canonical form");

@@ -1,39 +1,25 @@
 import { type CoreEventType, protocolVersion } from "../event.js";
-import { isJsonObject, type JsonObject, type JsonValue } from "../json.js";
-import { formatInstant } from "../time.js";
-import { isCount } from "./hash.js";
+import type { JsonObject } from "../json.js";
+import {
+  charge,
+  commitment,
+  count,
+  flag,
+  instant,
+  listOf,
+  type MemberCheck,
+  name,
+  object,
+  oneOf,
+  optional,
+  orNull,
+  positive,
+  seed,
+  text,
+} from "./member-check.js";
 
-type Check = (value: JsonValue | undefined) => boolean;
-type Shape = Readonly<Record<string, Check>>;
-
-const text: Check = (value) => typeof value === "string";
-const name: Check = (value) => typeof value === "string" && value !== "";
-const count: Check = (value) => isCount(value);
-const positive: Check = (value) => isCount(value) && value > 0;
-const flag: Check = (value) => typeof value === "boolean";
-const seed: Check = (value) => typeof value === "string" || Number.isSafeInteger(value);
-const object: Check = (value) => isJsonObject(value);
-const commitment: Check = (value) => typeof value === "string" && /^[0-9a-f]{64}$/.test(value);
-const instant: Check = (value) => typeof value === "string" && isInstant(value);
-const optional =
-  (check: Check): Check =>
-  (value) =>
-    value === undefined || check(value);
-const orNull =
-  (check: Check): Check =>
-  (value) =>
-    value === null || check(value);
-const listOf =
-  (check: Check): Check =>
-  (value) =>
-    Array.isArray(value) && value.every((element: JsonValue) => check(element));
-const oneOf =
-  (...values: readonly string[]): Check =>
-  (value) =>
-    typeof value === "string" && values.includes(value);
-
-const charge: Check = (value) =>
-  value !== undefined && isJsonObject(value) && name(value["id"]) && optional(positive)(value["per_ms"]);
+/** The members that an event has, each with what it has to be; it may have others beside them. */
+export type Shape = Readonly<Record<string, MemberCheck>>;
 
 /** What every event has (SEMANTICS E1). */
 const envelope: Shape = {
@@ -139,7 +125,9 @@ const shapes: Readonly<Record<CoreEventType, Shape>> = {
     run_id: name,
     workflow_id: name,
     definition_commitment: commitment,
+    definition_seq: optional(positive),
     inputs_commitment: commitment,
+    inputs_seq: optional(positive),
     seed,
     steps: count,
     writer: optional(name),
@@ -175,6 +163,7 @@ const shapes: Readonly<Record<CoreEventType, Shape>> = {
     shown: count,
     hidden: count,
     answer_commitment: commitment,
+    answer_seq: optional(positive),
   },
   mcp_tool_pinned: { ...mcpTool, agent_id: name, definition_commitment: commitment },
   mcp_tool_withheld: {
@@ -195,6 +184,11 @@ export const knownEvents: readonly string[] = Object.freeze(Object.keys(shapes))
 /** The members that events of a known type have beyond those of every event, optional ones included. */
 export function membersOf(type: CoreEventType): readonly string[] {
   return Object.keys(shapes[type]);
+}
+
+/** All members of a type of event that is no mere check, those of every event among them. */
+export function shapeOf(type: CoreEventType): Shape {
+  return { ...envelope, ...shapes[type], event: oneOf(type) };
 }
 
 /** What is wrong with the members of an event; undefined when nothing is. Members beyond the known are let be. */
@@ -219,18 +213,11 @@ export function isGuarded(event: JsonObject): boolean {
 
 function faultIn(event: JsonObject, shape: Shape): string | undefined {
   for (const member of Object.keys(shape)) {
-    if (shape[member]?.(event[member]) !== true) {
+    if (shape[member]?.holds(event[member]) !== true) {
       return event[member] === undefined
         ? `it lacks \`${member}\``
         : `its \`${member}\` is not what it should be`;
     }
   }
   return undefined;
-}
-
-function isInstant(value: string): boolean {
-  if (!/^\d{4}-\d\d-\d\dT\d\d:\d\d:\d\d\.\d{3}Z$/.test(value)) return false;
-  // The one spelling the writer uses; a date that does not exist is none, or comes back as another one.
-  const ms = Date.parse(value);
-  return !Number.isNaN(ms) && formatInstant(ms) === value;
 }

@@ -17,6 +17,12 @@ export interface GrammarChecker {
    *   one that may not stand here; both with its number in `seq`.
    */
   check(entry: JsonObject): AuditEvent;
+  /**
+   * The same of an event whose type and members are known to be right.
+   *
+   * @throws EvidenceError `wrong_order`.
+   */
+  place(event: AuditEvent): void;
 }
 
 /**
@@ -40,22 +46,37 @@ export function grammarChecker(): GrammarChecker {
       return seq;
     },
     check(entry) {
-      const at = seq + 1;
-      const type = typeof entry["event"] === "string" ? entry["event"].slice(0, 100) : "?";
-      const fail = (code: "malformed_entry" | "wrong_order", why: string) =>
-        new EvidenceError(code, `event ${at} (\`${type}\`): ${why}`, { seq: at });
       const misshapen = shapeFault(entry);
-      if (misshapen !== undefined) throw fail("malformed_entry", misshapen);
-      const event = entry as AuditEvent;
-      if (event.seq !== at) throw fail("wrong_order", `it is numbered ${event.seq}`);
+      if (misshapen !== undefined) throw fault("malformed_entry", entry, seq + 1, misshapen);
+      this.place(entry as AuditEvent);
+      return entry as AuditEvent;
+    },
+    place(event) {
+      const at = seq + 1;
+      const { timestamp } = event;
+      if (event.seq !== at) throw fault("wrong_order", event, at, `it is numbered ${event.seq}`);
       // One spelling of a fixed length: text order is time order.
-      if (event.timestamp < last)
-        throw fail("wrong_order", `its time \`${event.timestamp}\` is before that of the event before it`);
+      if (timestamp < last)
+        throw fault(
+          "wrong_order",
+          event,
+          at,
+          `its time \`${timestamp}\` is before that of the event before it`,
+        );
       const misplaced = authority.fault(event) ?? requests.fault(event);
-      if (misplaced !== undefined) throw fail("wrong_order", misplaced);
+      if (misplaced !== undefined) throw fault("wrong_order", event, at, misplaced);
       seq = at;
-      last = event.timestamp;
-      return event;
+      last = timestamp;
     },
   };
+}
+
+function fault(
+  code: "malformed_entry" | "wrong_order",
+  entry: JsonObject,
+  seq: number,
+  why: string,
+): EvidenceError {
+  const type = typeof entry["event"] === "string" ? entry["event"].slice(0, 100) : "?";
+  return new EvidenceError(code, `event ${seq} (\`${type}\`): ${why}`, { seq });
 }

@@ -2,75 +2,9 @@ import { chmodSync, existsSync, mkdirSync, openSync, closeSync } from "node:fs";
 import { dirname, resolve } from "node:path";
 import Database from "better-sqlite3";
 import { StoreError } from "../../model/errors.js";
+import { applicationId, migrations, schema, schemaVersion } from "./schema.js";
 
 export type Connection = Database.Database;
-
-/** `SYNP`: tells our files from other people's SQLite databases. */
-export const applicationId = 0x53594e50;
-export const schemaVersion = 3;
-
-/** Who writes at present (src/core/lease.ts). */
-const leasesTable = `CREATE TABLE leases (
-  writer TEXT PRIMARY KEY, pid INTEGER NOT NULL, started TEXT NOT NULL,
-  host TEXT NOT NULL, boot TEXT NOT NULL, renewed_at INTEGER NOT NULL
-) WITHOUT ROWID;`;
-
-/** Events by their id. Ids that are given out in order of time (src/core/defaults.ts) keep it cheap to append to. */
-const idIndex = "CREATE INDEX events_by_id ON events (json_extract(doc, '$.id'));";
-
-/** Asked before each checkpoint: a handful of rows of the whole log. */
-const rotationIndex = "CREATE INDEX key_rotations ON events (seq) WHERE event = 'key_rotated';";
-
-/** What each older version lacks: entry n brings version n + 1 to version n + 2. */
-const migrations: readonly string[] = [
-  `ALTER TABLE runs ADD COLUMN writer TEXT; ${leasesTable}`,
-  `${idIndex} ${rotationIndex}`,
-];
-
-/*
- * `events` is the truth: one RFC 8785 document a row. The rest are projections of it, updated in the same
- * transaction, except `blobs` (bytes behind commitments, erasable) and `memory` (the agents' key-value space).
- * The generated columns are computed by SQLite from the document, so they cannot disagree with it.
- */
-export const schema = `
-CREATE TABLE events (
-  seq INTEGER PRIMARY KEY,
-  doc TEXT NOT NULL,
-  leaf BLOB NOT NULL,
-  run_id TEXT GENERATED ALWAYS AS (json_extract(doc, '$.run_id')) VIRTUAL,
-  agent_id TEXT GENERATED ALWAYS AS (json_extract(doc, '$.agent_id')) VIRTUAL,
-  event TEXT GENERATED ALWAYS AS (json_extract(doc, '$.event')) VIRTUAL
-);
-CREATE TABLE tree_head (size INTEGER NOT NULL, hashes BLOB NOT NULL);
-INSERT INTO tree_head VALUES (0, x'');
-CREATE TABLE tree_nodes (level INTEGER, idx INTEGER, hash BLOB NOT NULL, PRIMARY KEY (level, idx)) WITHOUT ROWID;
-CREATE TABLE checkpoints (size INTEGER PRIMARY KEY, note TEXT NOT NULL);
-CREATE TABLE meta (key TEXT PRIMARY KEY, value TEXT NOT NULL) WITHOUT ROWID;
-INSERT INTO meta VALUES ('log_id', lower(hex(randomblob(8))));
-CREATE INDEX events_by_run ON events (run_id) WHERE run_id IS NOT NULL;
-CREATE INDEX events_by_agent ON events (agent_id) WHERE agent_id IS NOT NULL;
-${idIndex}
-${rotationIndex}
-CREATE TABLE authority (
-  id TEXT PRIMARY KEY,
-  kind TEXT NOT NULL CHECK (kind IN ('contract', 'binding')),
-  created_seq INTEGER NOT NULL UNIQUE REFERENCES events (seq),
-  revoked_seq INTEGER,
-  uses INTEGER NOT NULL DEFAULT 0
-) WITHOUT ROWID;
-CREATE TABLE rate_uses (id TEXT NOT NULL, n INTEGER NOT NULL, at INTEGER NOT NULL, PRIMARY KEY (id, n)) WITHOUT ROWID;
-CREATE TABLE suspended (agent_id TEXT PRIMARY KEY) WITHOUT ROWID;
-CREATE TABLE open_steps (request_id TEXT PRIMARY KEY, seq INTEGER NOT NULL) WITHOUT ROWID;
-CREATE TABLE runs (
-  run_id TEXT PRIMARY KEY, workflow TEXT NOT NULL, status TEXT NOT NULL,
-  started_seq INTEGER NOT NULL, started_at TEXT NOT NULL, ended_at TEXT, writer TEXT
-) WITHOUT ROWID;
-${leasesTable}
-CREATE INDEX runs_by_start ON runs (started_seq);
-CREATE TABLE policies (name TEXT PRIMARY KEY, file TEXT NOT NULL) WITHOUT ROWID;
-CREATE TABLE blobs (ref TEXT PRIMARY KEY, salt BLOB NOT NULL, bytes BLOB NOT NULL) WITHOUT ROWID;
-CREATE TABLE memory (key TEXT PRIMARY KEY, value TEXT NOT NULL) WITHOUT ROWID;
-`;
 
 /**
  * Opens or creates the database: files 0600, the folder made for it 0700, write-ahead log,
@@ -172,9 +106,12 @@ export function isBusy(error: unknown): boolean {
 
 /** Whether the database says that it is broken, and not that something around it failed. */
 export function isDamage(error: unknown): error is Error {
-  if (!(error instanceof Database.SqliteError)) return false;
+  return error instanceof Database.SqliteError && isDamageCode(error.code);
+}
+
+export function isDamageCode(code: string): boolean {
   // `SQLITE_ERROR` and `SQLITE_MISMATCH`: a table or column is not what the schema says.
-  return /^SQLITE_(NOTADB|CORRUPT|ERROR|MISMATCH|IOERR_SHORT_READ|FORMAT)/.test(error.code);
+  return /^SQLITE_(NOTADB|CORRUPT|ERROR|MISMATCH|IOERR_SHORT_READ|FORMAT)/.test(code);
 }
 
 export function missingStore(path: string): StoreError {

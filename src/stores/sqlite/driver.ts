@@ -2,6 +2,7 @@ import { statfsSync } from "node:fs";
 import { dirname, resolve } from "node:path";
 import type {
   Blob,
+  BlobKey,
   EventFilter,
   StoredCheckpoint,
   StoredRun,
@@ -18,9 +19,9 @@ import { CheckpointTable } from "./checkpoint-table.js";
 import { type Connection, isBusy, openDatabase } from "./database.js";
 import { assertSameFile, type FileIdentity, identityOf } from "./file-identity.js";
 import { LeaseTable } from "./lease-table.js";
-import { AuthorityTables, eventOf, loadState } from "./projection.js";
+import { eventOf, loadState } from "./projection.js";
+import { Projections } from "./projections.js";
 import { Queries } from "./queries.js";
-import { RunTable } from "./run-table.js";
 import { verifyTail } from "./tail.js";
 import { TreeTable } from "./tree-table.js";
 
@@ -77,8 +78,12 @@ export class SqliteDriver implements StoreDriver {
     return this.#session.queries.policyFiles();
   }
 
-  blob(ref: string): Blob | undefined {
-    return this.#session.queries.blob(ref);
+  blob(key: BlobKey): Blob | undefined {
+    return this.#session.queries.blob(key);
+  }
+
+  keepsBlob(ref: string): boolean {
+    return this.#session.queries.keepsBlob(ref);
   }
 
   memoryValue(key: string): JsonValue | undefined {
@@ -176,6 +181,7 @@ type Session = ReturnType<typeof sessionOf>;
 
 /** Everything that is prepared once for a connection. */
 function sessionOf(db: Connection, known?: CompactRange) {
+  const tree = new TreeTable(db, nodeTreeHasher, known);
   return {
     db,
     begin: db.prepare("BEGIN IMMEDIATE"),
@@ -183,7 +189,7 @@ function sessionOf(db: Connection, known?: CompactRange) {
     rollback: db.prepare("ROLLBACK"),
     append: db.prepare("INSERT INTO events (seq, doc, leaf) VALUES (?, ?, ?)"),
     after: db.prepare("SELECT doc FROM events WHERE seq > ? ORDER BY seq"),
-    putBlob: db.prepare("INSERT OR IGNORE INTO blobs (ref, salt, bytes) VALUES (?, ?, ?)"),
+    putBlob: db.prepare("INSERT OR IGNORE INTO blobs (seq, ref, salt, bytes) VALUES (?, ?, ?, ?)"),
     // Over itself first: deleting alone leaves the overwriting to `secure_delete`.
     blankBlob: db.prepare(
       "UPDATE blobs SET salt = zeroblob(length(salt)), bytes = zeroblob(length(bytes)) WHERE ref = ?",
@@ -192,10 +198,9 @@ function sessionOf(db: Connection, known?: CompactRange) {
     setMemory: db.prepare(
       "INSERT INTO memory VALUES (?, ?) ON CONFLICT (key) DO UPDATE SET value = excluded.value",
     ),
-    authority: new AuthorityTables(db),
-    runs: new RunTable(db),
     queries: new Queries(db),
-    tree: new TreeTable(db, nodeTreeHasher, known),
+    tree,
+    projections: new Projections(db, tree),
     checkpoints: new CheckpointTable(db),
     leases: new LeaseTable(db),
   };
@@ -203,15 +208,15 @@ function sessionOf(db: Connection, known?: CompactRange) {
 
 function transactionOf(session: Session): StoreTransaction {
   session.tree.reset();
+  session.projections.reset();
   return {
     eventsAfter: (seq) => eventsAfter(session, seq),
     append: (event, text, changes) => {
-      session.append.run(event.seq, text, session.tree.append(text));
-      for (const change of changes) session.authority.apply(change);
-      session.runs.apply(event);
+      session.append.run(event.seq, text, session.tree.append(event.seq, text));
+      session.projections.note(event, changes);
     },
-    putBlob: ({ ref, salt, bytes }) => {
-      session.putBlob.run(ref, salt, bytes);
+    putBlob: (seq, { ref, salt, bytes }) => {
+      session.putBlob.run(seq, ref, salt, bytes);
     },
     eraseBlob: (ref) => {
       session.blankBlob.run(ref);
@@ -224,9 +229,12 @@ function transactionOf(session: Session): StoreTransaction {
       session.checkpoints.put(checkpoint);
     },
     putLease: (lease) => session.leases.put(lease),
-    removeLease: (writer) => session.leases.remove(writer),
+    removeLease: (writer) => {
+      session.leases.remove(writer);
+      session.projections.settle();
+    },
     commit: () => {
-      session.tree.save();
+      session.projections.save();
       session.commit.run();
       session.tree.saved();
     },

@@ -1,14 +1,27 @@
-import { existsSync } from "node:fs";
+import { existsSync, statSync } from "node:fs";
 import Database from "better-sqlite3";
-import type { AuthorityRow, CheckpointRow, EventRow, LogImage, RunRow } from "../../core/log-image.js";
+import type {
+  AuthorityRow,
+  CheckpointRow,
+  EventRow,
+  KeyRow,
+  LogImage,
+  RunRow,
+} from "../../core/log-image.js";
 import { StoreError } from "../../model/errors.js";
 import { State } from "../../model/state.js";
-import { applicationId, type Connection, isDamage, missingStore, schema, schemaVersion } from "./database.js";
+import { type Connection, isDamage, missingStore } from "./database.js";
+import { damagedBy, guarded } from "./damage.js";
+import { blobPageReader, entryReader, keyPageReader } from "./image-pages.js";
 import { loadState } from "./projection.js";
+import { applicationId, schema, schemaVersion } from "./schema.js";
+import { type FileSurvey, surveyHere, SurveyThread } from "./survey.js";
 
 // A damaged row can hold NULL where the schema forbids it, and casting does not change that: what is empty is found wrong.
 const noteColumn = "coalesce(CAST(note AS TEXT), '') AS note";
 const bytesColumn = (name: string) => `coalesce(CAST(${name} AS BLOB), x'') AS ${name}`;
+/** Up to where the tables know the log: what follows is looked through. */
+const indexedTo = "coalesce((SELECT size FROM tree_head), 0)";
 const eventColumns =
   "seq, CASE typeof(doc) WHEN 'text' THEN CAST(doc AS BLOB) END AS doc, " +
   "CASE typeof(leaf) WHEN 'blob' THEN leaf END AS leaf";
@@ -23,16 +36,77 @@ export function openImage(path: string): LogImage {
   if (!existsSync(path)) throw missingStore(path);
   let db: Connection | undefined;
   try {
-    db = new Database(path, { readonly: true, timeout: 2_000 });
-    db.pragma("trusted_schema = OFF");
-    // All that follows sees one moment, whatever others append meanwhile.
-    db.exec("BEGIN");
+    db = connect(path);
+    begin(db);
     assertOurs(db, path);
-    return imageOf(db);
+    return imageOf(db, surveyHere(db));
   } catch (error) {
     db?.close();
-    throw isDamage(error) ? damaged(error) : error;
+    throw isDamage(error) ? damagedBy(error) : error;
   }
+}
+
+/**
+ * The same, for whoever reads all of a long log: what needs nothing of the events is read on a second thread, from the
+ * same moment of the database.
+ *
+ * @param fromBytes of the file; a shorter one is read before a thread has started. Default 32 MiB.
+ * @throws StoreError as `openImage`.
+ */
+export async function openSurveyedImage(path: string, fromBytes = 2 ** 25): Promise<LogImage> {
+  if (!existsSync(path)) throw missingStore(path);
+  if (statSync(path).size < fromBytes) return openImage(path);
+  let db: Connection | undefined;
+  let thread: SurveyThread | undefined;
+  try {
+    db = connect(path);
+    thread = new SurveyThread(path, db);
+    const survey = (await beginTogether(path, db, thread)) ? thread : surveyHere(db);
+    assertOurs(db, path);
+    if (survey === thread) thread.start();
+    else thread.stop();
+    return imageOf(db, survey);
+  } catch (error) {
+    thread?.stop();
+    db?.close();
+    throw isDamage(error) ? damagedBy(error) : error;
+  }
+}
+
+const attemptsMax = 200;
+
+/**
+ * Both begin to read with no commit of anybody in between. False when the thread cannot, or somebody writes so much
+ * that it never comes to that: then the connection has begun alone.
+ */
+async function beginTogether(path: string, db: Connection, thread: SurveyThread): Promise<boolean> {
+  const watch = connect(path);
+  try {
+    for (let attempt = 0; attempt < attemptsMax; attempt++) {
+      // Other than before if and only if another connection committed meanwhile; this one never does.
+      const before = watch.pragma("data_version", { simple: true });
+      begin(db);
+      const begun = await thread.begin();
+      if (!begun || watch.pragma("data_version", { simple: true }) === before) return begun;
+      if (attempt + 1 < attemptsMax) db.exec("ROLLBACK");
+    }
+    return false;
+  } finally {
+    watch.close();
+  }
+}
+
+function connect(path: string): Connection {
+  const db = new Database(path, { readonly: true, timeout: 2_000 });
+  db.pragma("trusted_schema = OFF");
+  return db;
+}
+
+/** All that follows sees one moment, whatever others append meanwhile. */
+function begin(db: Connection): void {
+  db.exec("BEGIN");
+  // The moment is that of the first look.
+  db.prepare("SELECT count(*) FROM sqlite_schema").get();
 }
 
 function assertOurs(db: Connection, path: string): void {
@@ -57,7 +131,7 @@ function assertOurs(db: Connection, path: string): void {
   }
 }
 
-function imageOf(db: Connection): LogImage {
+function imageOf(db: Connection, survey: FileSurvey): LogImage {
   const all = <T>(sql: string, ...parameters: readonly unknown[]): T[] =>
     guarded(() => db.prepare(sql).all(...parameters) as T[]);
   const get = <T>(sql: string, ...parameters: readonly unknown[]): T | undefined =>
@@ -70,25 +144,33 @@ function imageOf(db: Connection): LogImage {
   const plain = guarded(() =>
     db.prepare("SELECT seq, doc FROM events WHERE seq > ? ORDER BY seq LIMIT ?").raw(),
   );
-  const blob = guarded(() => db.prepare("SELECT 1 FROM blobs WHERE ref = ?"));
+  const keys = guarded(() =>
+    db.prepare("SELECT seq, id, run_id, agent_id FROM event_keys WHERE seq > ? ORDER BY seq LIMIT ?"),
+  );
+  const blob = guarded(() => db.prepare("SELECT 1 FROM blobs WHERE seq = ? AND ref = ?"));
   const blobBytes = guarded(() =>
-    db.prepare(`SELECT ${bytesColumn("salt")}, ${bytesColumn("bytes")} FROM blobs WHERE ref = ?`),
+    db.prepare(`SELECT ${bytesColumn("salt")}, ${bytesColumn("bytes")} FROM blobs WHERE seq = ? AND ref = ?`),
   );
   const node = guarded(() => db.prepare("SELECT hash FROM tree_nodes WHERE level = ? AND idx = ?").pluck());
   return {
-    damage: () => [...integrityFaults(db), ...schemaFaults(db), ...metaFaults(db)],
+    damage: async () => [...(await survey.integrity()), ...schemaFaults(db), ...metaFaults(db)],
     logId: () => get<{ value: string }>("SELECT value FROM meta WHERE key = 'log_id'")?.value ?? "",
     eventCount: () => count("events"),
     events: (after, limit) => guarded(() => page.all(after, limit) as EventRow[]).map(known),
+    entries: entryReader(db),
     documents: (after, limit) => guarded(() => plain.all(after, limit) as [number, unknown][]),
+    rotationRows: () =>
+      all<{ seq: unknown }>("SELECT seq FROM key_rotations ORDER BY seq").map(({ seq }) => seq),
     keyRotations: () =>
       all<EventRow>(
-        `SELECT ${eventColumns} FROM events INDEXED BY key_rotations WHERE event = 'key_rotated' ORDER BY seq`,
+        `SELECT ${eventColumns} FROM events WHERE seq IN (SELECT seq FROM key_rotations) ORDER BY seq`,
       ).map(known),
     rangeOfRun: (runId) => {
-      const row = get<{ first: number | null; last: number | null }>(
-        "SELECT min(seq) AS first, max(seq) AS last FROM events WHERE run_id = ?",
-        runId,
+      const [row] = all<{ first: number | null; last: number | null }>(
+        `SELECT min(seq) AS first, max(seq) AS last FROM (
+          SELECT seq FROM event_keys WHERE run_id = :runId
+          UNION ALL SELECT seq FROM events WHERE seq > ${indexedTo} AND doc ->> '$.run_id' = :runId)`,
+        { runId },
       );
       if (row === undefined || row.first === null || row.last === null) return undefined;
       return { first: row.first, last: row.last };
@@ -96,9 +178,16 @@ function imageOf(db: Connection): LogImage {
     newestRun: () =>
       get<{ run_id: string }>("SELECT run_id FROM runs ORDER BY started_seq DESC LIMIT 1")?.run_id,
     eventById: (id) => {
-      const row = get<EventRow>(`SELECT ${eventColumns} FROM events WHERE json_extract(doc, '$.id') = ?`, id);
+      const [row] = all<EventRow>(
+        `SELECT ${eventColumns} FROM events WHERE seq IN (
+          SELECT seq FROM event_keys WHERE id = :id
+          UNION ALL SELECT seq FROM events WHERE seq > ${indexedTo} AND doc ->> '$.id' = :id)`,
+        { id },
+      );
       return row === undefined ? undefined : known(row);
     },
+    keyPage: keyPageReader(db),
+    eventKeys: (after, limit) => guarded(() => keys.all(after, limit) as KeyRow[]),
     head: () => all(`SELECT size, ${bytesColumn("hashes")} FROM tree_head`),
     node: (level, index) => bytesOf(guarded(() => node.get(level, index))),
     nodeCount: () => count("tree_nodes"),
@@ -119,28 +208,27 @@ function imageOf(db: Connection): LogImage {
     openSteps: () => rows(db, "SELECT request_id, seq FROM open_steps ORDER BY seq"),
     runs: () => rows<RunRow>(db, "SELECT * FROM runs ORDER BY started_seq"),
     policies: () => rows(db, "SELECT name, file FROM policies ORDER BY name"),
-    hasBlob: (ref) => guarded(() => blob.get(ref)) !== undefined,
-    blob: (ref) => guarded(() => blobBytes.get(ref) as { salt: Uint8Array; bytes: Uint8Array } | undefined),
+    hasBlob: ({ seq, ref }) => guarded(() => blob.get(seq, ref)) !== undefined,
+    blob: ({ seq, ref }) =>
+      guarded(() => blobBytes.get(seq, ref) as { salt: Uint8Array; bytes: Uint8Array } | undefined),
     state: () =>
       guarded(() => {
         const state = new State();
         loadState(db, state);
         return state;
       }),
-    blobs: () => rows(db, `SELECT ref, ${bytesColumn("salt")}, ${bytesColumn("bytes")} FROM blobs`),
-    close: () => void db.close(),
+    blobsOf: blobPageReader(db),
+    blobsLike: (refs) =>
+      all(
+        "SELECT seq, ref FROM blobs WHERE ref IN (SELECT value FROM json_each(?)) ORDER BY seq, ref",
+        JSON.stringify(refs),
+      ),
+    blobs: () => survey.blobs(),
+    close: () => {
+      survey.stop();
+      db.close();
+    },
   };
-}
-
-/** Of `integrity_check`, the first hundred. */
-function integrityFaults(db: Connection): string[] {
-  try {
-    const found = db.pragma("integrity_check") as { integrity_check: string }[];
-    return found.map((row) => row.integrity_check).filter((text) => text !== "ok");
-  } catch (error) {
-    if (isDamage(error)) return [error.message];
-    throw error;
-  }
 }
 
 /** A trigger, a view in a table's place or a column computed otherwise would make the tables say what the log does not. */
@@ -186,15 +274,7 @@ function* rows<T>(db: Connection, sql: string): Iterable<T> {
   try {
     yield* db.prepare(sql).iterate() as IterableIterator<T>;
   } catch (error) {
-    throw isDamage(error) ? damaged(error) : error;
-  }
-}
-
-function guarded<T>(read: () => T): T {
-  try {
-    return read();
-  } catch (error) {
-    throw isDamage(error) ? damaged(error) : error;
+    throw isDamage(error) ? damagedBy(error) : error;
   }
 }
 
@@ -204,8 +284,4 @@ function known(row: EventRow): EventRow {
 
 function bytesOf(value: unknown): Uint8Array | undefined {
   return value instanceof Uint8Array ? value : undefined;
-}
-
-function damaged(cause: Error): StoreError {
-  return new StoreError("database_damaged", `the database is damaged: ${cause.message}`, { cause });
 }

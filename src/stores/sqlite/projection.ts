@@ -1,5 +1,6 @@
 import type { Change } from "../../model/change.js";
 import type { AuditEvent } from "../../model/event.js";
+import { StoreError } from "../../model/errors.js";
 import { isJsonObject } from "../../model/json.js";
 import type { State } from "../../model/state.js";
 import type { Connection } from "./database.js";
@@ -73,10 +74,12 @@ export class AuthorityTables {
   }
 }
 
-/** Brings a new state to the head of the log. All reads see one moment: the caller holds a transaction. */
+/**
+ * Brings a new state to the head of the log: what the tables say, and the events that they have not heard of. All
+ * reads see one moment: the caller holds a transaction.
+ */
 export function loadState(db: Connection, state: State): void {
   const rateTimes = db.prepare("SELECT at FROM rate_uses WHERE id = ? ORDER BY n").pluck();
-  const head = db.prepare("SELECT doc FROM events ORDER BY seq DESC LIMIT 1").get() as Row | undefined;
   const links = db
     .prepare(
       "SELECT a.*, e.doc FROM authority a JOIN events e ON e.seq = a.created_seq ORDER BY a.created_seq",
@@ -98,11 +101,27 @@ export function loadState(db: Connection, state: State): void {
   for (const row of open.all() as (Row & { request_id: string })[]) {
     state.apply({ kind: "open", requestId: row.request_id, event: eventOf(row) });
   }
-  if (head !== undefined) {
-    const event = eventOf(head);
+  const size = (db.prepare("SELECT size FROM tree_head").pluck().get() ?? 0) as number;
+  if (size > 0) {
+    const row = db.prepare("SELECT doc FROM events WHERE seq = ?").get(size) as Row | undefined;
+    if (row === undefined) throw cutOff(db, size);
+    const event = eventOf(row);
     state.seq = event.seq;
     state.lastTime = Date.parse(event.timestamp);
   }
+  const tail = db.prepare("SELECT doc FROM events WHERE seq > ? ORDER BY seq");
+  for (const each of tail.iterate(state.seq) as IterableIterator<Row>) state.fold(eventOf(each));
+}
+
+/** Authority that the log does not show any more may have been taken away by what is missing: nothing is decided by it. */
+function cutOff(db: Connection, size: number): StoreError {
+  return new StoreError(
+    "damaged_store",
+    `the log \`${db.name}\` does not reach event ${size}, which its tables rest on`,
+    {
+      hint: "`synapse audit verify` says what is wrong with it; go on from a copy that verifies",
+    },
+  );
 }
 
 function isRated(event: AuditEvent): boolean {

@@ -2,6 +2,7 @@ import {
   appendLeaf,
   type CompactRange,
   emptyRange,
+  type NodeVisitor,
   rangeRoot,
   restoreRange,
 } from "../../model/proof/compact-range.js";
@@ -13,8 +14,8 @@ import type { Connection } from "./database.js";
 const keptLevels = 8;
 
 /**
- * The Merkle tree over the log (RFC 9162), grown in the transaction that appends: what is kept of it is the
- * compact range at the head, the leaf hash beside each event, and the nodes of every eighth level.
+ * The Merkle tree over the log (RFC 9162): the leaf hash beside each event, and of the first `tree_head.size` events
+ * the compact range and the nodes of every eighth level. What follows them is added up from the leaves.
  */
 export class TreeTable {
   readonly #hasher: TreeHasher;
@@ -23,6 +24,7 @@ export class TreeTable {
   readonly #saveNode;
   readonly #node;
   readonly #leaf;
+  readonly #leaves;
   #range: CompactRange | undefined;
   #known: CompactRange | undefined;
 
@@ -34,6 +36,7 @@ export class TreeTable {
     this.#saveNode = db.prepare("INSERT INTO tree_nodes (level, idx, hash) VALUES (?, ?, ?)");
     this.#node = db.prepare("SELECT hash FROM tree_nodes WHERE level = ? AND idx = ?").pluck();
     this.#leaf = db.prepare("SELECT leaf FROM events WHERE seq = ?").pluck();
+    this.#leaves = db.prepare("SELECT leaf FROM events WHERE seq > ? ORDER BY seq").pluck();
     this.#known = known;
   }
 
@@ -51,27 +54,56 @@ export class TreeTable {
     this.#known ??= this.head();
   }
 
-  /** The transaction of the last `save` was committed. */
+  /** The transaction of the last `append` was committed. */
   saved(): void {
     this.#known = this.#range ?? this.#known;
     this.#range = undefined;
   }
 
-  /** The leaf hash of the next event. Call `save` before the commit. */
-  append(text: string): Uint8Array {
+  /** The leaf hash of event `seq`, which is the next one. */
+  append(seq: number, text: string): Uint8Array {
     const leaf = this.#hasher.leaf(Buffer.from(text, "utf8"));
-    this.#range = appendLeaf(this.#hasher, this.#range ?? this.head(), leaf, (level, index, hash) => {
-      if (level > 0 && level % keptLevels === 0) this.#saveNode.run(level, index, hash);
-    });
+    const range = this.#range ?? this.#known;
+    // Others may have appended since; what a lost process appended may not be there any more.
+    const before = range?.end === seq - 1 ? range : this.head();
+    this.#range = appendLeaf(this.#hasher, before, leaf);
     return leaf;
   }
 
-  save(): void {
-    if (this.#range !== undefined) this.#saveHead.run(this.#range.end, Buffer.concat(this.#range.hashes));
+  /** The first so many events are what the tables say. */
+  storedSize(): number {
+    return this.#stored().end;
   }
 
-  /** The compact range of all committed events. */
+  /** Brings the stored range and nodes to the end of the log, this transaction's events included. */
+  store(): void {
+    const nodes: [level: number, index: number, hash: Uint8Array][] = [];
+    const range = this.#extended(this.#stored(), (level, index, hash) => {
+      if (level > 0 && level % keptLevels === 0) nodes.push([level, index, hash]);
+    });
+    for (const node of nodes) this.#saveNode.run(...node);
+    this.#saveHead.run(range.end, Buffer.concat(range.hashes));
+  }
+
+  /** The compact range of all events. */
   head(): CompactRange {
+    return this.#extended(this.#stored());
+  }
+
+  root(): { readonly size: number; readonly root: Uint8Array } {
+    const range = this.head();
+    return { size: range.end, root: rangeRoot(this.#hasher, range) };
+  }
+
+  /** Reads nodes for proofs; those that are not kept are computed from what is below them. */
+  readonly read: NodeReader = (level, index) => {
+    if (level === 0) return this.#hashOf(this.#leaf.get(index + 1), level, index);
+    const kept = level % keptLevels === 0 ? this.#node.get(level, index) : undefined;
+    if (kept !== undefined) return this.#hashOf(kept, level, index);
+    return this.#hasher.node(this.read(level - 1, index * 2), this.read(level - 1, index * 2 + 1));
+  };
+
+  #stored(): CompactRange {
     const row = this.#head.get() as { size: number; hashes: Buffer } | undefined;
     if (row === undefined) return emptyRange();
     const hashes: Uint8Array[] = [];
@@ -80,19 +112,13 @@ export class TreeTable {
     return restoreRange({ begin: 0, end: row.size, hashes });
   }
 
-  root(): { readonly size: number; readonly root: Uint8Array } {
-    const range = this.head();
-    return { size: range.end, root: rangeRoot(this.#hasher, range) };
+  #extended(range: CompactRange, visit?: NodeVisitor): CompactRange {
+    for (const leaf of this.#leaves.iterate(range.end) as IterableIterator<Uint8Array>)
+      range = appendLeaf(this.#hasher, range, leaf, visit);
+    return range;
   }
 
-  /** Reads nodes for proofs; those between the kept levels are computed from at most 128 below them. */
-  readonly read: NodeReader = (level, index) => {
-    if (level === 0) return this.#stored(this.#leaf.get(index + 1), level, index);
-    if (level % keptLevels === 0) return this.#stored(this.#node.get(level, index), level, index);
-    return this.#hasher.node(this.read(level - 1, index * 2), this.read(level - 1, index * 2 + 1));
-  };
-
-  #stored(hash: unknown, level: number, index: number): Uint8Array {
+  #hashOf(hash: unknown, level: number, index: number): Uint8Array {
     if (hash instanceof Uint8Array && hash.length === hashBytes) return hash;
     throw new RangeError(`the log's tree has no node ${index} at level ${level}`);
   }
