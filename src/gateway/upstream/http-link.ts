@@ -6,26 +6,12 @@ import { isRequestId, paramsOf, type RequestId } from "../protocol/json-rpc.js";
 import { type MessageLimits, readJson } from "../protocol/line-reader.js";
 import { readEventStream, type StreamEvent } from "./event-stream.js";
 import { Gate } from "./gate.js";
+import type { Asking, HttpServer } from "./http-server.js";
 import { isAnswerTo, readBody, reasonOf, refusesSession } from "./http-answer.js";
 import { challengeText, readChallenge } from "./oauth/challenge.js";
-import type { TokenSource } from "./oauth/token-source.js";
 import { attemptsInVainMax, readToAnswer, retryMsDefault } from "./read-to-answer.js";
 import { cancellation, type Link, type LinkEvents, type OpenLink } from "./link.js";
 import { StatelessAsks } from "./stateless-asks.js";
-
-/** How a streamable HTTP server is reached. */
-export interface HttpServer {
-  readonly url: string;
-  readonly headers: readonly (readonly [name: string, value: string])[];
-  readonly tokens?: TokenSource | undefined;
-}
-
-interface Asking {
-  readonly method?: "POST" | "DELETE";
-  readonly headers: Readonly<Record<string, string>>;
-  readonly body?: string;
-  readonly signal?: AbortSignal;
-}
 
 /** A server at a URL (MCP, streamable HTTP transport): one request for each message, and a stream for each answer. */
 export function httpLink(server: HttpServer, limits: MessageLimits): OpenLink {

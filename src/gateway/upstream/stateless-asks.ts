@@ -59,19 +59,19 @@ export class StatelessAsks {
   }
 
   async #read(response: Response, id: RequestId): Promise<void> {
-    const { events, take, failed, bytesMax } = this.#parts;
+    const parts = this.#parts;
     const type = response.headers.get("content-type")?.split(";")[0]?.trim().toLowerCase();
-    if (type === "application/json") return take(await readBody(response, bytesMax), id);
+    if (type === "application/json") return parts.take(await readBody(response, parts.bytesMax), id);
     if (type !== "text/event-stream") {
       await response.body?.cancel();
-      return failed(id, "its answer is neither JSON nor a stream of events");
+      return parts.failed(id, "its answer is neither JSON nor a stream of events");
     }
     let answered = false;
-    for await (const event of events(response)) {
+    for await (const event of parts.events(response)) {
       if (event.type !== "message") continue;
       answered ||= isAnswerTo(event.data, id);
-      take(Buffer.from(event.data, "utf8"), id);
+      parts.take(Buffer.from(event.data, "utf8"), id);
     }
-    if (!answered) failed(id, "its stream ended before the answer");
+    if (!answered) parts.failed(id, "its stream ended before the answer");
   }
 }
