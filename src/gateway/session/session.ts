@@ -171,12 +171,19 @@ export class Session {
       return rpcError(id, rpcCode.unavailable, `more than ${inFlightMax} requests at a time`);
     if (method === "initialize") return this.#refusalToInitialize(request);
     const claim = claimOf(request);
-    if (claim !== undefined && this.#begun !== "initialize") {
+    if (claim !== undefined && !this.#isInitialized()) {
       const fault = envelopeFault(request, claim);
       return fault === undefined ? undefined : faultAnswer(id, fault);
     }
     // A client that speaks both falls back to `initialize` on this answer (MCP 2026-07-28, stdio).
     if (method === "server/discover") return rpcError(id, rpcCode.methodNotFound, "use `initialize`");
+    // A server that speaks both could take it for what it says, and ask in its answer: nothing here would see to that.
+    if (claim !== undefined)
+      return rpcError(
+        id,
+        rpcCode.invalidRequest,
+        "this session was initialized, and its requests are of that revision",
+      );
     if (this.#begun === "stateless") return faultAnswer(id, unclaimed);
     if (this.#era === undefined && method !== "ping")
       return rpcError(id, rpcCode.invalidRequest, "begin with `initialize`");

@@ -1,7 +1,11 @@
 /** Which revision is spoken: found out once, and said clearly where there is none for both sides. */
-import type { ChildProcess } from "node:child_process";
+import { type ChildProcess, spawn } from "node:child_process";
+import { once } from "node:events";
+import { type AddressInfo, createServer } from "node:net";
+import { join } from "node:path";
+import type { Readable } from "node:stream";
 import { afterEach, describe, expect, test } from "vitest";
-import { type Bench, openBench, servers } from "../bench.js";
+import { type Bench, modules, openBench, servers } from "../bench.js";
 import type { Message } from "../client.js";
 import { type HttpBench, openHttpBench } from "../http/http-bench.js";
 import {
@@ -38,6 +42,34 @@ describe("a client that speaks both", () => {
     const client = sdkClient("auto");
     await connectByStreams(bench, client);
     expect(client.getNegotiatedProtocolVersion()).toBe("2026-07-28");
+  });
+
+  test("speaks 2026-07-28 over HTTP as well, with servers at a URL", async () => {
+    const started = await startSdkServer();
+    child = started.child;
+    const http = await overHttp({ mcpServers: { s: { url: started.url }, t: sdkServer() } }, all);
+    const client = sdkClient("auto");
+    await connectByHttp(http.url, await http.token(), client);
+    expect(client.getNegotiatedProtocolVersion()).toBe("2026-07-28");
+    expect(firstText(await client.callTool({ name: "s__add", arguments: { a: 1, b: 2 } }))).toBe("3");
+  });
+
+  test("falls back where a server at a URL knows sessions alone", async () => {
+    const everything = join(modules, "@modelcontextprotocol/server-everything/dist/index.js");
+    const socket = createServer().listen(0, "127.0.0.1");
+    await once(socket, "listening");
+    const { port } = socket.address() as AddressInfo;
+    await new Promise((done) => socket.close(done));
+    child = spawn(process.execPath, [everything, "streamableHttp"], {
+      env: { ...process.env, PORT: String(port) },
+      stdio: ["ignore", "pipe", "pipe"],
+    });
+    await once(child.stderr as Readable, "data");
+    bench = await openBench({ mcpServers: { s: { url: `http://127.0.0.1:${port}/mcp` } } }, all);
+    const client = sdkClient("auto");
+    await connectByStreams(bench, client);
+    expect(client.getNegotiatedProtocolVersion()).toBe("2025-11-25");
+    expect(firstText(await client.callTool({ name: "echo", arguments: { message: "hi" } }))).toBe("Echo: hi");
   });
 
   test("falls back to initialize where one of its servers has to, over streams and over HTTP", async () => {
@@ -144,6 +176,16 @@ describe("one connection speaks one", () => {
       code: -32_022,
       data: { supported: ["2026-07-28"], requested: "2030-01-01" },
     });
+    expect(await bench.events("step_execution_requested")).toEqual([]);
+  });
+
+  test("what was initialized takes no request that says it is of another revision", async () => {
+    bench = await openBench({ mcpServers: { s: sdkServer() } }, all);
+    const client = bench.connect();
+    await client.initialize();
+    const call = { name: "ask", arguments: { who: "me" }, ...envelope({ elicitation: {} }) };
+    expect(codeOf(await client.request("tools/call", call))).toBe(-32_600);
+    expect(codeOf(await client.request("server/discover", envelope()))).toBe(-32_601);
     expect(await bench.events("step_execution_requested")).toEqual([]);
   });
 

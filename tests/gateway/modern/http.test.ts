@@ -206,6 +206,26 @@ describe("answers", () => {
     expect(await bench.events("run_started")).toHaveLength(1);
   });
 
+  test("four tokens with two clients each, sixteen calls at a time, all with the same ids: none is crossed or lost", async () => {
+    await open(["mcp:call:s/**"]);
+    const clients: HttpClient[] = [];
+    for (let n = 0; n < 4; n++) {
+      const token = await bench.token("assistant", { forMs: 3_600_000 + n * 1_000 });
+      clients.push(new HttpClient(bench.url, token), new HttpClient(bench.url, token));
+    }
+    const calls = clients.flatMap((client, c) =>
+      Array.from({ length: 16 }, async (_, id) => {
+        const own = `${c}/${id}`;
+        const result = { content: [{ type: "text", text: own }] };
+        const { id: answered, ...answer } = lastOf(await call(client, "result", { result }, {}, id));
+        return [own, answered === id, textOf(answer)];
+      }),
+    );
+    for (const [own, isOwnId, text] of await Promise.all(calls)) expect([isOwnId, text]).toEqual([true, own]);
+    expect(await bench.events("run_started")).toHaveLength(4);
+    expect(await bench.events("step_execution_completed")).toHaveLength(128);
+  });
+
   test("closing its stream cancels a call; a cancellation that is posted cancels nobody's", async () => {
     const client = await open();
     const stop = new AbortController();

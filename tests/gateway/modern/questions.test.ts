@@ -163,6 +163,17 @@ describe("an answer", () => {
     expect(last.params["inputResponses"]).toEqual(inputResponses);
   });
 
+  test("to no question is a state alone: a server that wants to be asked again gets it back", async () => {
+    const client = await open(["mcp:call:s/**"]);
+    const args = { result: { resultType: "input_required", requestState: "later" } };
+    const requestState = stateOf(await give(client, args));
+    await give(client, args, { requestState });
+    const last = JSON.parse(sentTo().at(-1) as string) as { params: JsonObject };
+    expect(last.params["requestState"]).toBe("later");
+    const forged = await give(client, args, { inputResponses: { one: {} }, requestState });
+    expect(textOf(forged)).toContain("(invalid_context)");
+  });
+
   test("is denied when the permission for the question ended meanwhile", async () => {
     const client = await open(["mcp:call:s/**"]);
     const binding = await bench.grant("mcp:elicit:s");

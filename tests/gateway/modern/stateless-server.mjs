@@ -24,6 +24,12 @@ const tools = () => [
   { name: "broken", inputSchema: schema({ region: { type: "array", items: { "x-mcp-header": "Region" } } }) },
 ];
 
+/** What it never tells of is left out. */
+function honoured({ resourceSubscriptions, ...lists }) {
+  const own = resourceSubscriptions?.filter((uri) => !uri.includes("silent"));
+  return own === undefined || own.length === 0 ? lists : { ...lists, resourceSubscriptions: own };
+}
+
 /** @param write of the stream that this request has; @param headers over HTTP. */
 function take({ id, method, params = {} }, write, headers = {}) {
   process.stderr.write(`${JSON.stringify({ method, params, headers })}\n`);
@@ -59,7 +65,8 @@ function take({ id, method, params = {} }, write, headers = {}) {
       write({
         jsonrpc: "2.0",
         method: "notifications/subscriptions/acknowledged",
-        params: { _meta, notifications: params.notifications },
+        // It honours what it has alone.
+        params: { _meta, notifications: honoured(params.notifications) },
       });
       return listens.push({ id, write });
     }

@@ -69,6 +69,16 @@ describe("a subscription", () => {
     expect(sent[0]).not.toContain("mem://b");
   });
 
+  test("does not hold out what the server does not", async () => {
+    const client = await open();
+    const { acknowledged } = await listen(
+      client,
+      { resourceSubscriptions: ["mem://silent", "mem://a"] },
+      "mine",
+    );
+    expect(acknowledged["params"]).toMatchObject({ notifications: { resourceSubscriptions: ["mem://a"] } });
+  });
+
   test("tells of what was asked for, with the rest of the message as it was", async () => {
     const client = await open();
     await listen(client, { resourceSubscriptions: ["mem://a"] }, 7);
@@ -221,9 +231,9 @@ describe("tools", () => {
       client.request("tools/call", { name, arguments: {}, ...envelope() });
     await call("seen");
     await call("change");
+    expect(JSON.stringify(await call("result"))).toContain("not what it was when it was accepted");
     const { result } = await client.request("tools/list", envelope());
     expect((result as { tools: { name: string }[] }).tools.map(({ name }) => name)).not.toContain("result");
-    expect(JSON.stringify(await call("result"))).toContain("not what it was when it was accepted");
     expect(await bench.events("mcp_tool_withheld")).toHaveLength(1);
   });
 
