@@ -19,6 +19,8 @@ import type { Upstream } from "./upstream.js";
 /** Subscriptions of one client at a time, and resources in one of them. */
 const listensMax = 16;
 const resourcesMax = 64;
+/** What waits for an acknowledgement; a server that tells more before it has acknowledged anything is not heard. */
+const heldMax = 256;
 
 const members: Readonly<Record<ListName, string>> = {
   tools: "toolsListChanged",
@@ -62,6 +64,7 @@ export class Listens {
       return rpcError(request.id, rpcCode.unavailable, `more than ${listensMax} subscriptions at a time`);
     const has = this.#ground.upstreams.lists();
     const lists = new Set(asked.lists.filter((list) => has.includes(list)));
+    let begun: Promise<void> = Promise.resolve();
     const isCancelled = await new Promise<boolean>((resolve) => {
       const over = new AbortController();
       const end = (): void => {
@@ -73,11 +76,13 @@ export class Listens {
       const listen: Listen = { id: request.id, envelope, lists, resources: new Map(), held: [], over, end };
       this.#open.add(listen);
       signal.addEventListener("abort", end, { once: true });
-      void this.#begin(listen, asked.resources, signal).catch((error: unknown) => {
+      begun = this.#begin(listen, asked.resources, signal).catch((error: unknown) => {
         this.#ground.log("gateway", error instanceof Error ? (error.stack ?? error.message) : String(error));
         end();
       });
     });
+    // The steps that it began with have ended before it has.
+    await begun;
     if (isCancelled) return undefined;
     return rpcResult(
       request.id,
@@ -187,7 +192,10 @@ export class Listens {
   }
 
   #send(listen: Listen, message: JsonObject): void {
-    if (listen.held !== undefined) return void listen.held.push(message);
+    if (listen.held !== undefined) {
+      if (listen.held.length < heldMax) listen.held.push(message);
+      return;
+    }
     const params = withMeta(paramsOf(message), { [metaKey.subscriptionId]: listen.id });
     this.#ground.toClient({ ...message, params }, [listen.id]);
   }

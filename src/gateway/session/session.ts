@@ -247,6 +247,16 @@ export class Session {
 
   /** @param request the first one: `initialize`, or any that says its revision. */
   async #begin(request: RpcRequest): Promise<Era> {
+    try {
+      return await this.#beginEra(request);
+    } catch (error) {
+      // What cannot be recorded now may be when it is asked for again.
+      [this.#beginning, this.#begun] = [undefined, undefined];
+      throw error;
+    }
+  }
+
+  async #beginEra(request: RpcRequest): Promise<Era> {
     const facts = { front: this.#front.name, client: paramsOf(request) };
     const toClient = (message: JsonObject, related: readonly RequestId[]): void =>
       this.#send(message, related);

@@ -32,7 +32,6 @@ function make() {
   server.registerTool("meta", { inputSchema: schema({}) }, (_args, ctx) =>
     text(JSON.stringify(ctx.mcpReq.envelope)),
   );
-  server.registerTool("environment", { inputSchema: schema({}) }, () => text(JSON.stringify(process.env)));
   server.registerTool(
     "query",
     { inputSchema: schema({ region: { type: "string", "x-mcp-header": "Region" } }) },
@@ -52,10 +51,6 @@ function make() {
       });
     });
     return text("late");
-  });
-  server.registerTool("log", { inputSchema: schema({}) }, async (_args, ctx) => {
-    await ctx.mcpReq.log("info", "a line of a log");
-    return text("logged");
   });
   server.registerTool("ask", { inputSchema: schema({ who: { type: "string" } }) }, ({ who }, ctx) => {
     const { inputResponses } = ctx.mcpReq;
