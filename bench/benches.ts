@@ -1,10 +1,16 @@
+import { bindings } from "./decide/bindings.js";
 import { decide } from "./decide/decide.js";
+import { many } from "./decide/many.js";
 import type { Bench } from "./harness/bench.js";
+import { gateway } from "./gateway/gateway.js";
 import { step } from "./step/step.js";
 
 /** Every bench there is, in the order in which they run. */
 export const benches: readonly Bench[] = [
   decide,
+  many,
+  bindings,
   //
   step,
+  gateway,
 ];
