@@ -16,8 +16,20 @@ const types = ["string", "integer", "boolean"];
 /** A schema is an author's to write, and ours to walk: what nests deeper is not walked, and so not taken. */
 const depthMax = 64;
 
+/** A schema is asked about with each call, and walked once. */
+const known = new WeakMap<JsonObject, readonly MirroredArgument[] | string>();
+
 /** @returns what is wrong with the schema, as text, when it breaks the rules for these headers. */
 export function mirroredArguments(schema: JsonValue | undefined): readonly MirroredArgument[] | string {
+  if (!isJsonObject(schema)) return [];
+  const before = known.get(schema);
+  if (before !== undefined) return before;
+  const found = findMirrored(schema);
+  known.set(schema, found);
+  return found;
+}
+
+function findMirrored(schema: JsonObject): readonly MirroredArgument[] | string {
   const found: MirroredArgument[] = [];
   const fault = walk(schema, [], found);
   if (fault !== undefined) return fault;

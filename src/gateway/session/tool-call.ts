@@ -52,7 +52,7 @@ export async function understandCall(
         "it is not what it was when it was accepted, or was never accepted; the operator has to look at it",
     };
   const schema = standing?.definition["inputSchema"];
-  const mirrored = mirroredArguments(schema);
+  const mirrored = upstream.connection.isStateless ? mirroredArguments(schema) : [];
   if (upstream.connection.isStateless) {
     if (typeof mirrored === "string") return { ...understood, refused: "its definition is not a valid one" };
     const header = headers === undefined ? undefined : disagreeing(mirrored, args, headers);

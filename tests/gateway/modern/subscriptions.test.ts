@@ -100,7 +100,7 @@ describe("a subscription", () => {
       {
         jsonrpc: "2.0",
         method: "notifications/message",
-        params: { level: "info", data: "x", _meta: { [subscription]: "{SUBSCRIPTION}" } },
+        params: { uri: "mem://a", level: "info", data: "x", _meta: { [subscription]: "{SUBSCRIPTION}" } },
       },
       {
         jsonrpc: "2.0",
