@@ -1,5 +1,6 @@
 import { type AuditMechanism, ledgerOf } from "../../core/audit.js";
 import type { BindingRecord } from "../../model/authority.js";
+import type { AuditEvent } from "../../model/event.js";
 import { concernsLists } from "./announcements.js";
 
 /** A timer reaches no further, ms; and a clock that is set is noticed within that time. */
@@ -12,17 +13,17 @@ const waitMsMax = 60 * 60_000;
 export class AuthorityWatch {
   readonly #audit: AuditMechanism;
   readonly #agentId: string;
-  readonly #changed: () => void;
+  readonly #changed: (event: AuditEvent | undefined) => void;
   readonly #unsubscribe: () => void;
   #timer: NodeJS.Timeout | undefined;
 
-  constructor(audit: AuditMechanism, agentId: string, changed: () => void) {
+  constructor(audit: AuditMechanism, agentId: string, changed: (event: AuditEvent | undefined) => void) {
     this.#audit = audit;
     this.#agentId = agentId;
     this.#changed = changed;
     this.#unsubscribe = audit.onEvent((event) => {
       if (!concernsLists(event, agentId)) return;
-      changed();
+      changed(event);
       this.#wait();
     });
     this.#wait();
@@ -40,7 +41,7 @@ export class AuthorityWatch {
     const next = nextTurn(ledger.state.bindingsOf(this.#agentId), now);
     if (next === undefined) return;
     const turn = (): void => {
-      if (ledger.now() >= next) this.#changed();
+      if (ledger.now() >= next) this.#changed(undefined);
       this.#wait();
     };
     this.#timer = setTimeout(turn, Math.min(next - now, waitMsMax)).unref();
