@@ -149,6 +149,7 @@ describe("answers", () => {
     });
     // A tool whose headers cannot be made is none.
     expect((result as { tools: { name: string }[] }).tools.map(({ name }) => name)).toEqual(["result"]);
+    expect(textOf(lastOf(await call(client, "broken", { region: [] })))).toContain("not a valid one");
   });
 
   test("a server's own words of what it is, and what it reads; every result says what it is", async () => {

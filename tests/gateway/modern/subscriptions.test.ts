@@ -255,4 +255,16 @@ describe("tools", () => {
     const answer = await client.request("tools/call", { name: "t__seen", arguments: {}, ...envelope() });
     expect(answer["result"]).toMatchObject({ content: [{ text: "called seen" }] });
   });
+
+  test("of a server that was not there when it was asked what it speaks are there when it is", async () => {
+    const start = `const { existsSync, writeFileSync } = require("node:fs");
+      if (!existsSync("{FOLDER}/begun")) { writeFileSync("{FOLDER}/begun", ""); process.exit(1); }
+      import(${JSON.stringify(script)});`;
+    const late = { command: process.execPath, args: ["-e", start] };
+    const client = await open(["mcp:call:s/**", "mcp:call:late/**"], { s: server, late });
+    const { result } = await client.request("server/discover", envelope());
+    expect(result).toMatchObject({ supportedVersions: ["2026-07-28"] });
+    const answer = await client.request("tools/call", { name: "late__seen", arguments: {}, ...envelope() });
+    expect(answer["result"]).toMatchObject({ content: [{ text: "called seen" }] });
+  });
 });
