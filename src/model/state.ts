@@ -4,6 +4,7 @@ import type { Capability } from "./capability/index.js";
 import { type Change, changesOf } from "./change.js";
 import { type AuditEvent, textMember } from "./event.js";
 import { matchesAgents } from "./identifier.js";
+import { instantMs } from "./time.js";
 
 /**
  * The state of authority: a fold over the log (DESIGN, The one idea), held in memory with the indices that
@@ -29,7 +30,7 @@ export class State {
     const changes = changesOf(event);
     for (const change of changes) this.apply(change);
     this.seq = event.seq;
-    this.lastTime = Math.max(this.lastTime, Date.parse(event.timestamp));
+    this.lastTime = Math.max(this.lastTime, instantMs(event.timestamp));
     return changes;
   }
 
