@@ -2,7 +2,10 @@ import { bindings } from "./decide/bindings.js";
 import { decide } from "./decide/decide.js";
 import { many } from "./decide/many.js";
 import type { Bench } from "./harness/bench.js";
+import { replay } from "./replay/replay.js";
+import { whatIf } from "./replay/what-if.js";
 import { script } from "./script/script.js";
+import { start } from "./start/start.js";
 import { step } from "./step/step.js";
 
 /** Every bench there is, in the order in which they run. */
@@ -11,6 +14,9 @@ export const benches: readonly Bench[] = [
   many,
   bindings,
   script,
+  start,
+  whatIf,
+  replay,
   //
   step,
 ];
