@@ -2,6 +2,7 @@ import { bindings } from "./decide/bindings.js";
 import { decide } from "./decide/decide.js";
 import { many } from "./decide/many.js";
 import type { Bench } from "./harness/bench.js";
+import { gateway } from "./gateway/gateway.js";
 import { replay } from "./replay/replay.js";
 import { whatIf } from "./replay/what-if.js";
 import { script } from "./script/script.js";
@@ -19,4 +20,5 @@ export const benches: readonly Bench[] = [
   replay,
   //
   step,
+  gateway,
 ];
