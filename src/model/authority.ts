@@ -1,7 +1,7 @@
 import { type Capability, covers, exceptPattern, parseCapability, parseScope } from "./capability/index.js";
 import type { Constraints } from "./constraint/index.js";
 import { copyJson } from "./copy-json.js";
-import { type AuditEvent, textMember } from "./event.js";
+import { type AuditEvent, textMember, timeOf } from "./event.js";
 import { type Provenance, provenanceOf } from "./provenance.js";
 import type { JsonValue } from "./json.js";
 import { instantMs, parseDuration, parseInstant } from "./time.js";
@@ -66,7 +66,7 @@ abstract class Link {
     this.expiresAt = typeof expires === "string" ? instantMs(expires) : undefined;
     this.id = id;
     this.createdSeq = event.seq;
-    this.createdAt = instantMs(event.timestamp);
+    this.createdAt = timeOf(event);
     this.delegable = event["delegable"] === true;
     this.policyKey = typeof key === "string" ? key : undefined;
     this.provenance = provenanceOf(event, by);

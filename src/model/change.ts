@@ -1,6 +1,5 @@
-import { type AuditEvent, textMember } from "./event.js";
+import { type AuditEvent, textMember, timeOf } from "./event.js";
 import type { JsonObject } from "./json.js";
-import { instantMs } from "./time.js";
 
 /**
  * What an event does to the state of authority. Both projections, the one in memory and the one in a
@@ -71,7 +70,7 @@ export function changesOf(event: AuditEvent): readonly Change[] {
 function authorisation(event: AuditEvent): readonly Change[] {
   const charged = event["charged"];
   if (!Array.isArray(charged)) return [];
-  const at = instantMs(event.timestamp);
+  const at = timeOf(event);
   const charges = (charged as readonly JsonObject[]).map((charge): Change => ({
     kind: "charge",
     id: textMember(charge, "id"),

@@ -2,9 +2,8 @@ import { BindingRecord, ContractRecord, type LinkRecord } from "./authority.js";
 import { CapabilityIndex } from "./capability-index.js";
 import type { Capability } from "./capability/index.js";
 import { type Change, changesOf } from "./change.js";
-import { type AuditEvent, textMember } from "./event.js";
+import { type AuditEvent, textMember, timeOf } from "./event.js";
 import { matchesAgents } from "./identifier.js";
-import { instantMs } from "./time.js";
 
 /**
  * The state of authority: a fold over the log (DESIGN, The one idea), held in memory with the indices that
@@ -30,7 +29,7 @@ export class State {
     const changes = changesOf(event);
     for (const change of changes) this.apply(change);
     this.seq = event.seq;
-    this.lastTime = Math.max(this.lastTime, instantMs(event.timestamp));
+    this.lastTime = Math.max(this.lastTime, timeOf(event));
     return changes;
   }
 

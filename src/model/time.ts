@@ -51,17 +51,6 @@ export function formatInstant(ms: number): string {
  * @returns NaN for a text that is no time: nothing is allowed by that.
  */
 export function instantMs(text: string): number {
-  if (text !== lastText) {
-    lastMs = readInstant(text);
-    lastText = text;
-  }
-  return lastMs;
-}
-
-let lastText = "";
-let lastMs = Number.NaN;
-
-function readInstant(text: string): number {
   const year = digitsAt(text, 0, 4);
   const month = digitsAt(text, 5, 2);
   const day = digitsAt(text, 8, 2);
