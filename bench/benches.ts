@@ -3,6 +3,10 @@ import { decide } from "./decide/decide.js";
 import { many } from "./decide/many.js";
 import type { Bench } from "./harness/bench.js";
 import { gateway } from "./gateway/gateway.js";
+import { replay } from "./replay/replay.js";
+import { whatIf } from "./replay/what-if.js";
+import { script } from "./script/script.js";
+import { start } from "./start/start.js";
 import { step } from "./step/step.js";
 
 /** Every bench there is, in the order in which they run. */
@@ -10,6 +14,10 @@ export const benches: readonly Bench[] = [
   decide,
   many,
   bindings,
+  script,
+  start,
+  whatIf,
+  replay,
   //
   step,
   gateway,

@@ -2,7 +2,7 @@ import { BindingRecord, ContractRecord, type LinkRecord } from "./authority.js";
 import { CapabilityIndex } from "./capability-index.js";
 import type { Capability } from "./capability/index.js";
 import { type Change, changesOf } from "./change.js";
-import { type AuditEvent, textMember } from "./event.js";
+import { type AuditEvent, textMember, timeOf } from "./event.js";
 import { matchesAgents } from "./identifier.js";
 
 /**
@@ -29,7 +29,7 @@ export class State {
     const changes = changesOf(event);
     for (const change of changes) this.apply(change);
     this.seq = event.seq;
-    this.lastTime = Math.max(this.lastTime, Date.parse(event.timestamp));
+    this.lastTime = Math.max(this.lastTime, timeOf(event));
     return changes;
   }
 
