@@ -20,6 +20,8 @@ export class State {
   seq = 0;
   /** Time (ms) of the last event: decisions never use an earlier one (SEMANTICS D8). */
   lastTime = 0;
+  /** Events of one moment follow each other: its text is read once. */
+  #timestamp = "";
   readonly suspended = new Set<string>();
   /** Authorised steps that have not completed, by request id, with their `authorized` event. */
   readonly open = new Map<string, AuditEvent>();
@@ -36,7 +38,11 @@ export class State {
     const changes = changesOf(event);
     for (const change of changes) this.apply(change);
     this.seq = event.seq;
-    this.lastTime = Math.max(this.lastTime, Date.parse(event.timestamp));
+    const { timestamp } = event;
+    if (timestamp !== this.#timestamp) {
+      this.lastTime = Math.max(this.lastTime, Date.parse(timestamp));
+      this.#timestamp = timestamp;
+    }
     return changes;
   }
 

@@ -12,13 +12,28 @@ const types: readonly CoreEventType[] = [
   "effect_performed",
 ];
 
-/** What the grammar and the state ask of these: the expression takes it out. The rest is there when asked for. */
-const taken: readonly string[] = [
-  ...["id", "seq", "timestamp", "agent_id", "workflow_id", "step_id", "run_id", "attempt"],
-  ...["request_id", "state_seq", "binding_id", "binding_ids", "charged", "n", "result"],
-];
+type Kind = "text" | "text or null" | "number" | "JSON";
 
-const isTaken = (member: string): boolean => taken.includes(member) || isCommitment(member);
+/** What the grammar and the state ask of these: the expression takes it out. The rest is there when asked for. */
+const taken: Readonly<Record<string, Kind>> = {
+  id: "text",
+  seq: "number",
+  timestamp: "text",
+  agent_id: "text",
+  workflow_id: "text",
+  step_id: "text",
+  run_id: "text or null",
+  attempt: "number",
+  request_id: "text",
+  state_seq: "number",
+  binding_id: "text",
+  binding_ids: "JSON",
+  charged: "JSON",
+  n: "number",
+  result: "text",
+};
+
+const isTaken = (member: string): boolean => Object.hasOwn(taken, member) || isCommitment(member);
 const isCommitment = (member: string): boolean => member.endsWith("_commitment");
 
 /** Which group of the expression has which member. */
@@ -56,23 +71,43 @@ export class UsualEvent implements AuditEvent {
   static {
     for (const member of new Set(types.flatMap((type) => Object.keys(shapeOf(type))))) {
       if (member === "event") continue;
-      const get = isTaken(member)
-        ? function (this: UsualEvent): JsonValue | undefined {
-            const text = this.#match[this.#reader.groups[member] as number];
-            return text === undefined ? undefined : valueOf(text);
-          }
-        : function (this: UsualEvent): JsonValue | undefined {
-            return (JSON.parse(this.#match[0]) as JsonObject)[member];
-          };
-      Object.defineProperty(UsualEvent.prototype, member, { get });
+      const kind = isCommitment(member) ? "text" : taken[member];
+      Object.defineProperty(UsualEvent.prototype, member, {
+        get: UsualEvent.getters(member)[kind ?? "rest"],
+      });
     }
+  }
+
+  /** How a member is read, by what it is. */
+  static getters(
+    member: string,
+  ): Readonly<Record<Kind | "rest", (this: UsualEvent) => JsonValue | undefined>> {
+    return {
+      text() {
+        return this.#match[this.#reader.groups[member] as number];
+      },
+      "text or null"() {
+        return this.#match[this.#reader.groups[member] as number] ?? null;
+      },
+      number() {
+        const text = this.#match[this.#reader.groups[member] as number];
+        return text === undefined ? undefined : Number(text);
+      },
+      JSON() {
+        const text = this.#match[this.#reader.groups[member] as number];
+        return text === undefined ? undefined : (JSON.parse(text) as JsonValue);
+      },
+      rest() {
+        return (JSON.parse(this.#match[0]) as JsonObject)[member];
+      },
+    };
   }
 
   static commitments(event: UsualEvent): string[] {
     const found: string[] = [];
     for (const group of event.#reader.commitments) {
       const text = event.#match[group];
-      if (text !== undefined) found.push(text.slice(1, -1));
+      if (text !== undefined) found.push(text);
     }
     return found;
   }
@@ -100,28 +135,25 @@ export function usualCommitments(event: UsualEvent): readonly string[] {
   return UsualEvent.commitments(event);
 }
 
-function valueOf(text: string): JsonValue {
-  const first = text.charCodeAt(0);
-  if (first === 0x22) return text.slice(1, -1);
-  if (first === 0x5b || first === 0x6e) return JSON.parse(text) as JsonValue;
-  return Number(text);
-}
+/** No expression has so many groups. */
+const absent = 1_000;
 
 function readerOf(type: CoreEventType): Reader {
   const shape: Shape = shapeOf(type);
   // One layout for all types: reading a member looks the same for each.
   const groups = Object.fromEntries(
-    [...new Set(types.flatMap((each) => Object.keys(shapeOf(each))))].filter(isTaken).map((m) => [m, 0]),
+    [...new Set(types.flatMap((each) => Object.keys(shapeOf(each))))].filter(isTaken).map((m) => [m, absent]),
   );
   const commitments: number[] = [];
   let [pattern, begun, last] = ["", false, 0];
   // RFC 8785 sorts by UTF-16 code units, as `sort` does.
   for (const member of Object.keys(shape).sort()) {
     const check = shape[member];
-    if (check?.usual === undefined) throw new TypeError(`\`${member}\` of \`${type}\` has no usual spelling`);
+    if (check?.usual === undefined || check.captured === undefined)
+      throw new TypeError(`\`${member}\` of \`${type}\` has no usual spelling`);
     let value = check.usual;
     if (isTaken(member)) {
-      value = `(${value})`;
+      value = check.captured;
       groups[member] = ++last;
       if (isCommitment(member)) commitments.push(last);
     }
