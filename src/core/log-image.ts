@@ -51,6 +51,15 @@ export interface KeyRow {
   readonly agent_id: unknown;
 }
 
+/** The documents of a log hashed again, all of them. */
+export interface TreeSurvey {
+  /** Whether each row keeps the hash of its document, and the tables the tree's head and nodes. */
+  readonly intact: boolean;
+  readonly size: number;
+  /** RFC 9162 roots in the order of their sizes: 0, those of the checkpoints, those asked for, and the last. */
+  readonly roots: readonly (readonly [size: number, root: Uint8Array])[];
+}
+
 /** Rows of blobs in the order of their events. */
 export interface BlobPage {
   /** Numbers of their events. */
@@ -131,5 +140,12 @@ export interface LogImage {
   blobsLike(refs: readonly string[]): readonly BlobKey[];
   /** Reads all bytes behind commitments. */
   blobs(): Promise<BlobSurvey>;
+  /** Whether the whole file is read on another thread, so that waiting for it costs little. */
+  readonly isSurveyed: boolean;
+  /**
+   * Hashes all documents on that other thread; undefined where there is none, or it could not.
+   * @param sizes of which the root is wanted.
+   */
+  tree(sizes: readonly number[]): Promise<TreeSurvey | undefined>;
   close(): void;
 }

@@ -224,6 +224,8 @@ function imageOf(db: Connection, survey: FileSurvey): LogImage {
         JSON.stringify(refs),
       ),
     blobs: () => survey.blobs(),
+    isSurveyed: survey.isBeside,
+    tree: (sizes) => survey.tree(sizes),
     close: () => {
       survey.stop();
       db.close();
