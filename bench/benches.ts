@@ -1,6 +1,10 @@
+import { decide } from "./decide/decide.js";
 import type { Bench } from "./harness/bench.js";
-
 import { step } from "./step/step.js";
 
 /** Every bench there is, in the order in which they run. */
-export const benches: readonly Bench[] = [step];
+export const benches: readonly Bench[] = [
+  decide,
+  //
+  step,
+];

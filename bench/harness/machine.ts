@@ -1,5 +1,7 @@
 import { readFileSync } from "node:fs";
 import { cpus, release, totalmem, type } from "node:os";
+import { join } from "node:path";
+import { root } from "./root.js";
 
 /** On what the figures were measured; nothing that names the machine or who owns it. */
 export interface Machine {
@@ -14,7 +16,7 @@ export interface Machine {
 
 export function machine(): Machine {
   const binding = JSON.parse(
-    readFileSync(new URL("../../node_modules/better-sqlite3/package.json", import.meta.url), "utf8"),
+    readFileSync(join(root, "node_modules/better-sqlite3/package.json"), "utf8"),
   ) as { version: string };
   return {
     processor: cpus()[0]?.model.trim() ?? "unknown",

@@ -1,5 +1,5 @@
 import { join } from "node:path";
-import { createPipeline, defineAction, type Pipeline, SecureExecutionContext } from "synapse-pipeline";
+import { createPipeline, defineAction, type Pipeline, SecureExecutionContext } from "../../src/index.js";
 import type { StepSource } from "./limit.js";
 
 const noAction = defineAction({

@@ -1,7 +1,6 @@
 import type { BindingRecord, ContractRecord } from "../model/authority.js";
 import { livenessRefusal } from "../model/chain.js";
 import type { Constraints } from "../model/constraint/index.js";
-import { textMember } from "../model/event.js";
 import { formatInstant } from "../model/time.js";
 
 /** Authority that exists in this system; immutable (specification, CapabilityContract; SEMANTICS A1). */
@@ -49,16 +48,16 @@ export function contractDocument(record: ContractRecord, now: number): Capabilit
     constraints: record.constraints,
     expiresAt: instantOf(record.expiresAt),
     issuedTo: record.issuedTo,
-    issuedBy: textMember(record.event, "issued_by"),
-    createdAt: record.event.timestamp,
+    issuedBy: record.provenance.by,
+    createdAt: formatInstant(record.createdAt),
     delegable: record.delegable,
     isActive: record.revokedSeq === undefined && !(record.expiresAt !== undefined && now >= record.expiresAt),
-    protocolVersion: record.event.protocol_version,
+    protocolVersion: record.provenance.protocolVersion,
   });
 }
 
 export function bindingDocument(record: BindingRecord, now: number): AgentCapabilityBinding {
-  const { event } = record;
+  const { above } = record;
   const dead = livenessRefusal(record, now);
   return Object.freeze({
     id: record.id,
@@ -66,14 +65,14 @@ export function bindingDocument(record: BindingRecord, now: number): AgentCapabi
     capability: record.capability.text,
     scope: scopeOf(record),
     constraints: record.constraints,
-    createdAt: event.timestamp,
+    createdAt: formatInstant(record.createdAt),
     expiresAt: instantOf(record.expiresAt),
     // One that begins later is alive already: it only waits.
     isActive: dead === undefined || dead.reason === "binding_not_yet_valid",
-    createdBy: textMember(event, "created_by"),
-    protocolVersion: event.protocol_version,
-    contractId: typeof event["contract_id"] === "string" ? event["contract_id"] : undefined,
-    parentId: typeof event["parent_id"] === "string" ? event["parent_id"] : undefined,
+    createdBy: record.provenance.by,
+    protocolVersion: record.provenance.protocolVersion,
+    contractId: above.kind === "contract" ? above.id : undefined,
+    parentId: above.kind === "binding" ? above.id : undefined,
     delegable: record.delegable,
     uses: record.uses,
   });
@@ -81,8 +80,7 @@ export function bindingDocument(record: BindingRecord, now: number): AgentCapabi
 
 /** The scope as it was given, or the resource that stands for it (SEMANTICS A4). */
 function scopeOf(record: ContractRecord | BindingRecord): string {
-  const given = record.event["scope"];
-  if (typeof given === "string") return given;
+  if (record.scopeText !== undefined) return record.scopeText;
   const { text, domain, action } = record.capability;
   return text.slice(`${domain}:${action}:`.length) || "**";
 }

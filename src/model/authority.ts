@@ -1,6 +1,8 @@
 import { type Capability, covers, exceptPattern, parseCapability, parseScope } from "./capability/index.js";
 import type { Constraints } from "./constraint/index.js";
+import { copyJson } from "./copy-json.js";
 import { type AuditEvent, textMember } from "./event.js";
+import { type Provenance, provenanceOf } from "./provenance.js";
 import { parseDuration, parseInstant } from "./time.js";
 
 /** Sliding window of a `rate` constraint: the times (ms) of the authorisations in it when last charged, in order. */
@@ -10,102 +12,182 @@ export interface RateWindow {
   readonly times: number[];
 }
 
-/** What a contract and a binding have in common: a link of a chain of authority. */
-interface Link {
+/** What narrows a link beyond its capability and its end. */
+interface Terms {
+  readonly scope: Capability | undefined;
+  readonly scopeText: string | undefined;
+  readonly constraints: Constraints;
+  readonly notBefore: number | undefined;
+  readonly excluded: readonly Capability[];
+  readonly window: RateWindow | undefined;
+}
+
+/** What most links have: they share it. */
+const noTerms: Terms = Object.freeze({
+  scope: undefined,
+  scopeText: undefined,
+  constraints: Object.freeze({}),
+  notBefore: undefined,
+  excluded: Object.freeze([]),
+  window: undefined,
+});
+
+/**
+ * What a contract and a binding have in common: a link of a chain of authority. A million of them have to fit into
+ * memory, so that what few have stands apart (`Terms`) and what many have in common is shared.
+ */
+abstract class Link {
   readonly id: string;
   readonly capability: Capability;
-  readonly scope: Capability | undefined;
-  readonly constraints: Constraints;
+  /** The parent binding, or the contract, that a binding puts to work; a contract has nothing above it. */
+  readonly above: LinkRecord | undefined;
   readonly createdSeq: number;
   readonly createdAt: number;
   readonly expiresAt: number | undefined;
-  readonly notBefore: number | undefined;
   readonly delegable: boolean;
-  readonly excluded: readonly Capability[];
-  readonly window: RateWindow | undefined;
-  /** The event that made it: the wire document, for listings and policy comparison. */
-  readonly event: AuditEvent;
-  uses: number;
-  revokedSeq: number | undefined;
+  /** What its policy knows it by. */
+  readonly policyKey: string | undefined;
+  readonly provenance: Provenance;
+  readonly terms: Terms;
+  uses = 0;
+  revokedSeq: number | undefined = undefined;
+
+  constructor(event: AuditEvent, id: string, by: string, above: LinkRecord | undefined) {
+    const expires = event["expires_at"];
+    const key = event["policy_key"];
+    this.id = id;
+    this.capability = parseCapability(textMember(event, "capability"));
+    this.above = above;
+    this.createdSeq = event.seq;
+    this.createdAt = Date.parse(event.timestamp);
+    this.expiresAt = typeof expires === "string" ? Date.parse(expires) : undefined;
+    this.delegable = event["delegable"] === true;
+    this.policyKey = typeof key === "string" ? key : undefined;
+    this.provenance = provenanceOf(event, by);
+    this.terms = termsOf(event, this.capability);
+  }
+
+  get scope(): Capability | undefined {
+    return this.terms.scope;
+  }
+
+  /** As it was given: `scope` has it in canonical form, with all that it leaves out. */
+  get scopeText(): string | undefined {
+    return this.terms.scopeText;
+  }
+
+  get constraints(): Constraints {
+    return this.terms.constraints;
+  }
+
+  get isConstrained(): boolean {
+    return this.terms.constraints !== noTerms.constraints;
+  }
+
+  get notBefore(): number | undefined {
+    return this.terms.notBefore;
+  }
+
+  get excluded(): readonly Capability[] {
+    return this.terms.excluded;
+  }
+
+  get window(): RateWindow | undefined {
+    return this.terms.window;
+  }
+
+  /** The policy that owns it (SEMANTICS E5). */
+  get policy(): string | undefined {
+    return this.provenance.policy;
+  }
 }
 
-export interface ContractRecord extends Link {
-  readonly kind: "contract";
+export class ContractRecord extends Link {
+  declare readonly above: undefined;
   readonly issuedTo: string;
+
+  constructor(event: AuditEvent) {
+    super(event, textMember(event, "contract_id"), textMember(event, "issued_by"), undefined);
+    this.issuedTo = textMember(event, "issued_to");
+  }
+
+  get kind(): "contract" {
+    return "contract";
+  }
 }
 
-export interface BindingRecord extends Link {
-  readonly kind: "binding";
+export class BindingRecord extends Link {
+  declare readonly above: LinkRecord;
   readonly agentId: string;
+  /** Undefined: its own capability is the only gate there is. */
+  readonly #gates: readonly Capability[] | undefined;
+
+  /** @param agentId the event's own, in the one copy that all of the agent's bindings share. */
+  constructor(event: AuditEvent, agentId: string, above: LinkRecord) {
+    super(event, textMember(event, "binding_id"), textMember(event, "created_by"), above);
+    this.agentId = agentId;
+    this.#gates = gatesOf(this, above);
+  }
+
+  get kind(): "binding" {
+    return "binding";
+  }
+
   /** This binding first, then its parents, its contract last (A2). */
-  readonly chain: readonly LinkRecord[];
+  get chain(): readonly LinkRecord[] {
+    const chain: LinkRecord[] = [];
+    for (let link: LinkRecord | undefined = this; link !== undefined; link = link.above) chain.push(link);
+    return chain;
+  }
+
   /** Every capability and scope of the chain that is not implied by another one: all must cover (A4). */
-  readonly gates: readonly Capability[];
+  get gates(): readonly Capability[] {
+    return this.#gates ?? [this.capability];
+  }
+
+  /** Whether every gate covers a requirement that the capability is known to cover. */
+  isOpenFor(requirement: Capability): boolean {
+    const gates = this.#gates;
+    if (gates === undefined) return true;
+    for (let index = 0; index < gates.length; index++) {
+      if (!covers(gates[index] as Capability, requirement)) return false;
+    }
+    return true;
+  }
 }
 
 export type LinkRecord = ContractRecord | BindingRecord;
 
-export function contractRecord(event: AuditEvent): ContractRecord {
-  return {
-    kind: "contract",
-    ...linkOf(event, textMember(event, "contract_id")),
-    issuedTo: textMember(event, "issued_to"),
-  };
-}
-
-/** @param above the parent binding, or the contract, that this binding puts to work. */
-export function bindingRecord(event: AuditEvent, above: LinkRecord): BindingRecord {
-  const link = linkOf(event, textMember(event, "binding_id"));
-  const chain: LinkRecord[] = [];
-  const record: BindingRecord = {
-    kind: "binding",
-    ...link,
-    agentId: textMember(event, "agent_id"),
-    chain,
-    gates: gatesOf(link, above),
-  };
-  chain.push(record, ...(above.kind === "binding" ? above.chain : [above]));
-  return record;
-}
-
-function linkOf(event: AuditEvent, id: string): Link {
-  const capability = parseCapability(textMember(event, "capability"));
-  const constraints = (event["constraints"] ?? {}) as Constraints;
-  const expires = event["expires_at"];
+function termsOf(event: AuditEvent, capability: Capability): Terms {
   const scope = event["scope"];
+  const given = event["constraints"];
+  const hasConstraints = typeof given === "object" && given !== null && Object.keys(given).length > 0;
+  if (!hasConstraints && typeof scope !== "string") return noTerms;
+  // A copy of our own: what `params` compiles to is remembered for as long as the schema itself lives.
+  const constraints = hasConstraints ? (copyJson(given) as Constraints) : noTerms.constraints;
+  const { not_before: notBefore, except, rate } = constraints;
   return {
-    id,
-    capability,
     scope: typeof scope === "string" ? parseScope(capability, scope) : undefined,
+    scopeText: typeof scope === "string" ? scope : undefined,
     constraints,
-    createdSeq: event.seq,
-    createdAt: Date.parse(event.timestamp),
-    expiresAt: typeof expires === "string" ? Date.parse(expires) : undefined,
-    notBefore: constraints.not_before === undefined ? undefined : parseInstant(constraints.not_before),
-    delegable: event["delegable"] === true,
-    excluded: (constraints.except ?? []).map((pattern) => exceptPattern(capability, pattern)),
-    window:
-      constraints.rate === undefined
-        ? undefined
-        : { limit: constraints.rate.limit, perMs: parseDuration(constraints.rate.per), times: [] },
-    event,
-    uses: 0,
-    revokedSeq: undefined,
+    notBefore: notBefore === undefined ? undefined : parseInstant(notBefore),
+    excluded: except === undefined ? noTerms.excluded : except.map((each) => exceptPattern(capability, each)),
+    window: rate === undefined ? undefined : { limit: rate.limit, perMs: parseDuration(rate.per), times: [] },
   };
 }
 
 /** What is implied by a narrower gate needs no check of its own: most chains end up with one gate. */
-function gatesOf(link: Link, above: LinkRecord): readonly Capability[] {
-  const own = link.scope === undefined ? [link.capability] : [link.scope, link.capability];
-  const inherited =
-    above.kind === "binding"
-      ? above.gates
-      : above.scope === undefined
-        ? [above.capability]
-        : [above.scope, above.capability];
+function gatesOf(link: Link, above: LinkRecord): readonly Capability[] | undefined {
   const gates: Capability[] = [];
-  for (const gate of [...own, ...inherited]) {
+  const add = (gate: Capability): void => {
     if (!gates.some((narrower) => covers(gate, narrower))) gates.push(gate);
+  };
+  if (link.scope !== undefined) add(link.scope);
+  add(link.capability);
+  if (above.kind === "binding") above.gates.forEach(add);
+  else {
+    if (above.scope !== undefined) add(above.scope);
+    add(above.capability);
   }
-  return gates;
+  return gates.length === 1 && gates[0] === link.capability ? undefined : gates;
 }

@@ -1,68 +1,98 @@
-import { type Capability, indexKeys } from "./capability/index.js";
-
-interface Node<T> {
-  readonly here: T[];
-  below: Map<string, Node<T>> | undefined;
-}
+import {
+  type Capability,
+  depthOf,
+  placeAt,
+  placeOf,
+  placeOfAction,
+  prefixNumbers,
+} from "./capability/index.js";
 
 interface Entry {
   readonly capability: Capability;
 }
 
+/** Beyond this many entries places are looked up instead of compared one after the other. */
+const scannedMax = 32;
+/** The place of what was pruned: none. */
+const nowhere = -1;
+
 /**
  * Finds the few grants that could cover a requirement without looking at all of them (SEMANTICS D1).
  *
- * Grants stand in a tree under the literal beginning of their resource. Law: if a grant covers a
- * requirement, its keys are a prefix of the requirement's keys, so a walk down the requirement's keys
- * meets every grant that can cover it; the caller still asks `covers`.
+ * A grant stands at the place that the literal beginning of its resource gives. Law: if a grant covers a requirement,
+ * its keys are a prefix of the requirement's keys, so the places of the requirement's prefixes hold every grant that
+ * can cover it; the caller still asks `covers`. Places are numbers side by side: whether any of an agent's ten bindings
+ * matters is found out without touching the bindings.
  */
 export class CapabilityIndex<T extends Entry> {
-  readonly #roots = new Map<string, Node<T>>();
+  readonly #entries: T[] = [];
+  /** Of each entry, in the same order. */
+  readonly #places: number[] = [];
+  /** Positions of entries by place and action, when there are many. */
+  #positions: Map<number, number[]> | undefined;
+
+  /** Everything that was ever added, in order; what was pruned is among it. */
+  get all(): readonly T[] {
+    return this.#entries;
+  }
 
   add(entry: T): void {
-    this.#place(entry.capability).here.push(entry);
-  }
-
-  /** Removes entries of the same place that `drop` chooses: the dead make room for the living. */
-  prune(like: Capability, drop: (entry: T) => boolean): void {
-    const { here } = this.#place(like);
-    let kept = 0;
-    for (const entry of here) if (!drop(entry)) here[kept++] = entry;
-    here.length = kept;
-  }
-
-  /** Calls `visit` with every entry that may cover `requirement`. */
-  candidates(requirement: Capability, visit: (entry: T) => void): void {
-    const keys = indexKeys(requirement);
-    this.#walk(rootKey(requirement.domain, requirement.action), keys, visit);
-    if (requirement.action !== "*") this.#walk(rootKey(requirement.domain, "*"), keys, visit);
-  }
-
-  #walk(root: string, keys: readonly string[], visit: (entry: T) => void): void {
-    let node = this.#roots.get(root);
-    for (let depth = 0; node !== undefined; depth++) {
-      for (const entry of node.here) visit(entry);
-      const key = keys[depth];
-      node = key === undefined ? undefined : node.below?.get(key);
+    this.#places.push(placeOf(entry.capability));
+    const position = this.#entries.push(entry) - 1;
+    if (this.#positions !== undefined) this.#file(this.#positions, position);
+    else if (position >= scannedMax) {
+      this.#positions = new Map();
+      for (let each = 0; each <= position; each++) this.#file(this.#positions, each);
     }
   }
 
-  #place(capability: Capability): Node<T> {
-    let node = child(this.#roots, rootKey(capability.domain, capability.action));
-    for (const key of indexKeys(capability)) node = child((node.below ??= new Map<string, Node<T>>()), key);
-    return node;
+  /** Takes entries of the same place that `drop` chooses out of what is found: the dead make room for the living. */
+  prune(like: Capability, drop: (entry: T) => boolean): void {
+    const place = placeOf(like);
+    const key = placeOfAction(place, like);
+    const positions = this.#positions === undefined ? this.#places.keys() : (this.#positions.get(key) ?? []);
+    const kept: number[] = [];
+    for (const position of positions) {
+      if (this.#places[position] !== place || !drop(this.#entries[position] as T)) kept.push(position);
+      else this.#places[position] = nowhere;
+    }
+    this.#positions?.set(key, kept);
   }
-}
 
-function rootKey(domain: string, action: string): string {
-  return `${domain}:${action}`;
-}
-
-function child<T>(map: Map<string, Node<T>>, key: string): Node<T> {
-  let node = map.get(key);
-  if (node === undefined) {
-    node = { here: [], below: undefined };
-    map.set(key, node);
+  /** Calls `visit` once with every entry that may cover `requirement`. */
+  candidates(requirement: Capability, visit: (entry: T) => void): void {
+    const prefixes = prefixNumbers(requirement);
+    if (this.#positions !== undefined) {
+      for (let depth = 0; depth < prefixes.length; depth++) {
+        const place = placeAt(prefixes, depth);
+        const [own, any] = [placeOfAction(place, requirement), placeOfAction(place)];
+        this.#visitAt(this.#positions, own, visit);
+        if (any !== own) this.#visitAt(this.#positions, any, visit);
+      }
+      return;
+    }
+    const places = this.#places;
+    for (let position = 0; position < places.length; position++) {
+      const place = places[position] as number;
+      const depth = depthOf(place);
+      if (depth < prefixes.length && place === placeAt(prefixes, depth)) {
+        visit(this.#entries[position] as T);
+      }
+    }
   }
-  return node;
+
+  #visitAt(positions: Map<number, number[]>, key: number, visit: (entry: T) => void): void {
+    const found = positions.get(key);
+    if (found === undefined) return;
+    for (const position of found) visit(this.#entries[position] as T);
+  }
+
+  #file(positions: Map<number, number[]>, position: number): void {
+    const place = this.#places[position] as number;
+    if (place === nowhere) return;
+    const key = placeOfAction(place, (this.#entries[position] as T).capability);
+    const known = positions.get(key);
+    if (known === undefined) positions.set(key, [position]);
+    else known.push(position);
+  }
 }

@@ -1,12 +1,12 @@
 import type { BindingRecord, LinkRecord } from "./authority.js";
-import { canonicalJson } from "./canonical.js";
 import { type Capability, covers } from "./capability/index.js";
 import { avoidsExceptions } from "./constraint/index.js";
 import { compileParams } from "./constraint/params.js";
 import { compileWhen } from "./constraint/when.js";
 import type { DenialReason } from "./denial.js";
+import type { JsonValue } from "./json.js";
+import { isTooLarge } from "./params-size.js";
 import { formatInstant } from "./time.js";
-import { isJsonArray, isJsonObject, type JsonValue } from "./json.js";
 
 /** What a chain is asked for. */
 export interface ChainRequest {
@@ -27,10 +27,6 @@ export interface ChainRefusal {
   readonly detail: string;
 }
 
-/** Largest canonical parameters that `params` and `when` look at, in characters and nesting (SEMANTICS K1). */
-export const constrainedParamsCharactersMax = 64 * 1024;
-export const constrainedParamsDepthMax = 32;
-
 /**
  * Whether one binding's chain allows a requirement that its capability covers; undefined when it does.
  * Checks stand in the order of precedence (D2); every link is asked (A3, A4, K).
@@ -49,6 +45,15 @@ export function refusalOf(
 
 /** Revocation and time alone: what is asked again while a step runs (D7). */
 export function livenessRefusal(binding: BindingRecord, now: number): ChainRefusal | undefined {
+  let isAlive = true;
+  for (let link: LinkRecord | undefined = binding; link !== undefined; link = link.above) {
+    isAlive &&= link.revokedSeq === undefined && !isPast(link.expiresAt, now) && !isYetToBegin(link, now);
+  }
+  return isAlive ? undefined : whyNotAlive(binding, now);
+}
+
+/** The first in the order of precedence; some link is known to be revoked, past or yet to begin. */
+function whyNotAlive(binding: BindingRecord, now: number): ChainRefusal | undefined {
   const { chain } = binding;
   const contract = chain[chain.length - 1] as LinkRecord;
   const refuse = (reason: DenialReason, link: LinkRecord, detail: string): ChainRefusal => ({
@@ -60,23 +65,17 @@ export function livenessRefusal(binding: BindingRecord, now: number): ChainRefus
   if (isPast(contract.expiresAt, now))
     return refuse("contract_expired", contract, `it ended ${when(contract.expiresAt)}`);
   if (contract.revokedSeq !== undefined) return refuse("contract_revoked", contract, "it was revoked");
-  for (const link of chain) {
-    if (link.notBefore !== undefined && !(now >= link.notBefore)) {
-      return refuse("binding_not_yet_valid", link, `it begins ${when(link.notBefore)}`);
-    }
-  }
-  for (const link of chain) {
-    if (isPast(link.expiresAt, now))
-      return refuse("binding_expired", link, `it ended ${when(link.expiresAt)}`);
-  }
-  for (const link of chain) {
-    if (link.revokedSeq !== undefined) return refuse("binding_revoked", link, "it was revoked");
-  }
-  return undefined;
+  const early = chain.find((link) => isYetToBegin(link, now));
+  if (early !== undefined)
+    return refuse("binding_not_yet_valid", early, `it begins ${when(early.notBefore)}`);
+  const past = chain.find((link) => isPast(link.expiresAt, now));
+  if (past !== undefined) return refuse("binding_expired", past, `it ended ${when(past.expiresAt)}`);
+  const revoked = chain.find((link) => link.revokedSeq !== undefined);
+  return revoked === undefined ? undefined : refuse("binding_revoked", revoked, "it was revoked");
 }
 
 function scopeRefusal(binding: BindingRecord, { requirement }: ChainRequest): ChainRefusal | undefined {
-  if (binding.gates.every((gate) => covers(gate, requirement))) return undefined;
+  if (binding.isOpenFor(requirement)) return undefined;
   const link =
     binding.chain.find(
       (each) => !covers(each.scope ?? each.capability, requirement) || !covers(each.capability, requirement),
@@ -95,26 +94,35 @@ function constraintRefusal(
   request: ChainRequest,
   now: number,
 ): ChainRefusal | undefined {
+  if (isUnconstrained(binding)) return undefined;
+  const { chain } = binding;
   const violation = firstViolation(binding, (link) => violationOf(link, request, now));
   if (violation?.reason === "constraint_violated") return violation;
-  for (const link of binding.chain) {
+  for (const link of chain) {
     if (link.window !== undefined && isWindowFull(link.window, now)) {
       const { limit, per } = link.constraints.rate ?? { limit: 0, per: "" };
       return { reason: "rate_limited", binding, link, detail: `${limit} in any ${per} are used` };
     }
   }
-  for (const link of binding.chain) {
+  for (const link of chain) {
     const max = link.constraints.max_uses;
     if (max !== undefined && link.uses >= max) {
       return { reason: "uses_exhausted", binding, link, detail: `all ${max} uses are spent` };
     }
   }
-  for (const link of binding.chain) {
+  for (const link of chain) {
     if (link.constraints.approval !== undefined) {
       return { reason: "approval_required", binding, link, detail: "a person has to approve this step" };
     }
   }
   return violation;
+}
+
+function isUnconstrained(binding: BindingRecord): boolean {
+  for (let link: LinkRecord | undefined = binding; link !== undefined; link = link.above) {
+    if (link.isConstrained) return false;
+  }
+  return true;
 }
 
 type Violation =
@@ -160,10 +168,7 @@ function parametersViolation(link: LinkRecord, request: ChainRequest, now: numbe
   const { params, when: condition } = link.constraints;
   if (params === undefined && condition === undefined) return undefined;
   try {
-    if (
-      canonicalJson(request.params).length > constrainedParamsCharactersMax ||
-      depthOf(request.params) > constrainedParamsDepthMax
-    ) {
+    if (isTooLarge(request.params)) {
       return { reason: "constraint_violated", detail: "the parameters are too large to be checked" };
     }
     const wrong = params === undefined ? undefined : compileParams(params)(request.params);
@@ -178,27 +183,32 @@ function parametersViolation(link: LinkRecord, request: ChainRequest, now: numbe
   return undefined;
 }
 
+let lastInstant = NaN;
+let lastText = "";
+
+/** Requests come many a millisecond. */
+function instantText(now: number): string {
+  if (now !== lastInstant) [lastInstant, lastText] = [now, formatInstant(now)];
+  return lastText;
+}
+
 function contextOf(request: ChainRequest, now: number) {
   return {
     agent: request.agentId,
     workflow: request.workflowId,
     step: request.stepId,
     params: request.params,
-    now: formatInstant(now),
+    now: instantText(now),
   };
-}
-
-function depthOf(value: JsonValue): number {
-  if (!isJsonArray(value) && !isJsonObject(value)) return 0;
-  let deepest = 0;
-  for (const member of isJsonArray(value) ? value : Object.values(value))
-    deepest = Math.max(deepest, depthOf(member));
-  return deepest + 1;
 }
 
 function isWindowFull(window: NonNullable<LinkRecord["window"]>, now: number): boolean {
   const oldest = window.times[window.times.length - window.limit];
   return oldest !== undefined && !(oldest <= now - window.perMs);
+}
+
+function isYetToBegin({ notBefore }: LinkRecord, now: number): boolean {
+  return notBefore !== undefined && !(now >= notBefore);
 }
 
 /** Comparisons of time are written so that a time that is no number (NaN) allows nothing. */

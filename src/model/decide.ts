@@ -1,4 +1,4 @@
-import type { BindingRecord } from "./authority.js";
+import { BindingRecord } from "./authority.js";
 import { type Capability, covers } from "./capability/index.js";
 import { type ChainRefusal, type ChainRequest, livenessRefusal, refusalOf } from "./chain.js";
 import { cameFurther, type DenialReason } from "./denial.js";
@@ -52,19 +52,29 @@ export function decide(request: DecisionRequest, state: State, now: number): Dec
   // By index: a patched array iterator could otherwise show no requirement where there is one.
   const first = request.requirements[0];
   if (first === undefined) return denied("invalid_capability");
-  if (!request.ceiling.every((limit) => covers(limit, first))) return denied("capability_mismatch", first);
+  for (let index = 0; index < request.ceiling.length; index++) {
+    if (!covers(request.ceiling[index] as Capability, first)) return denied("capability_mismatch", first);
+  }
   if (state.suspended.has(request.agentId)) return denied("agent_suspended", first);
 
   const bindings: BindingRecord[] = [];
+  const bindingIds: string[] = [];
   for (let index = 0; index < request.requirements.length; index++) {
     const requirement = request.requirements[index] as Capability;
-    // The first is what the step itself does, with these parameters: it is never left for later.
-    const paramsOnUse = index > 0 && request.paramsOnUse === true;
-    const answer = grantFor({ ...request, requirement, paramsOnUse }, state, at);
-    if ("reason" in answer) return denied(answer.reason, requirement, answer.nearest);
+    const asked: ChainRequest = {
+      agentId: request.agentId,
+      workflowId: request.workflowId,
+      stepId: request.stepId,
+      requirement,
+      params: request.params,
+      // The first is what the step itself does, with these parameters: it is never left for later.
+      paramsOnUse: index > 0 && request.paramsOnUse === true,
+    };
+    const answer = grantFor(asked, state, at);
+    if (!(answer instanceof BindingRecord)) return denied(answer.reason, requirement, answer.nearest);
     bindings.push(answer);
+    bindingIds.push(answer.id);
   }
-  const bindingIds = bindings.map((binding) => binding.id);
   return { allowed: true, bindingId: bindingIds[0] as string, bindingIds, bindings };
 }
 

@@ -1,14 +1,8 @@
-import {
-  type BindingRecord,
-  bindingRecord,
-  type ContractRecord,
-  contractRecord,
-  type LinkRecord,
-} from "./authority.js";
+import { BindingRecord, ContractRecord, type LinkRecord } from "./authority.js";
 import { CapabilityIndex } from "./capability-index.js";
 import type { Capability } from "./capability/index.js";
 import { type Change, changesOf } from "./change.js";
-import type { AuditEvent } from "./event.js";
+import { type AuditEvent, textMember } from "./event.js";
 import { matchesAgents } from "./identifier.js";
 
 /**
@@ -27,7 +21,6 @@ export class State {
   readonly open = new Map<string, AuditEvent>();
   readonly #links = new Map<string, LinkRecord>();
   readonly #agents = new Map<string, CapabilityIndex<BindingRecord>>();
-  readonly #bindingsOf = new Map<string, BindingRecord[]>();
   readonly #contractsTo = new Map<string, CapabilityIndex<ContractRecord>>();
   readonly #contractsToMany = new CapabilityIndex<ContractRecord>();
 
@@ -49,7 +42,7 @@ export class State {
   apply(change: Change): void {
     switch (change.kind) {
       case "contract":
-        return this.#addContract(contractRecord(change.event), change.supersedes);
+        return this.#addContract(new ContractRecord(change.event), change.supersedes);
       case "binding":
         return this.#addBinding(change.event, change.supersedes);
       case "revoke": {
@@ -101,7 +94,7 @@ export class State {
   }
 
   bindingsOf(agentId: string): readonly BindingRecord[] {
-    return this.#bindingsOf.get(agentId) ?? [];
+    return this.#agents.get(agentId)?.all ?? [];
   }
 
   /** Bindings of an agent that may cover the requirement, revoked and expired ones included. */
@@ -117,7 +110,7 @@ export class State {
   ): void {
     this.#contractsTo.get(agentId)?.candidates(requirement, visit);
     this.#contractsToMany.candidates(requirement, (record) => {
-      if (matchesAgents(record.issuedTo, agentId)) visit(record);
+      if (record.issuedTo === "*" || matchesAgents(record.issuedTo, agentId)) visit(record);
     });
   }
 
@@ -133,13 +126,12 @@ export class State {
     const above = typeof aboveId === "string" ? this.#links.get(aboveId) : undefined;
     if (above === undefined)
       throw new TypeError(`event ${event.seq} binds under something that does not exist`);
-    const record = bindingRecord(event, above);
+    const agentId = textMember(event, "agent_id");
+    const index = indexFor(this.#agents, agentId);
+    const record = new BindingRecord(event, index.all[0]?.agentId ?? agentId, above);
     this.#links.set(record.id, record);
     this.#inherit(record, supersedes);
-    indexFor(this.#agents, record.agentId).add(record);
-    const list = this.#bindingsOf.get(record.agentId);
-    if (list === undefined) this.#bindingsOf.set(record.agentId, [record]);
-    else list.push(record);
+    index.add(record);
   }
 
   /**

@@ -117,9 +117,7 @@ export function bringTo(
 
 /** What a policy owns and was not revoked (SEMANTICS E5). */
 export function ownedBy(state: State, policy: string): LinkRecord[] {
-  return [...state.links()].filter(
-    (link) => link.revokedSeq === undefined && link.event["policy"] === policy,
-  );
+  return [...state.links()].filter((link) => link.revokedSeq === undefined && link.policy === policy);
 }
 
 /** The reason that revocations by a policy's application have in the log. */
@@ -145,7 +143,7 @@ function applyContracts(
   by: string,
   note: (change: PolicyChange["change"], link: LinkRecord) => void,
 ): ReadonlyMap<string, ContractRecord> {
-  const nameOf = (record: ContractRecord) => record.event["policy_key"];
+  const nameOf = (record: ContractRecord) => record.policyKey;
   const pairs = pairUp(
     policy.contracts,
     old,

@@ -81,7 +81,7 @@ export function objectsOfStore(state: State, policy: string): PolicyObject[] {
     kind: link.kind,
     subject: link.kind === "binding" ? link.agentId : keyOf(link),
     capability: link.capability,
-    scope: link.event["scope"] as string | undefined,
+    scope: link.scopeText,
     constraints: link.constraints,
     end: { at: link.expiresAt, since: link.createdAt },
     delegable: link.delegable,
@@ -189,6 +189,5 @@ function endText({ at, lasts }: End): string {
 }
 
 function keyOf(link: LinkRecord | undefined): string {
-  const key = link?.event["policy_key"];
-  return typeof key === "string" ? key : (link?.id ?? "?");
+  return link?.policyKey ?? link?.id ?? "?";
 }

@@ -110,17 +110,16 @@ function chainOf(binding: BindingRecord | undefined): readonly ExplainedLink[] {
 }
 
 function explainedLink(link: LinkRecord): ExplainedLink {
-  const { scope, policy } = link.event;
   return Object.freeze({
     kind: link.kind,
     id: link.id,
     agent: link.kind === "contract" ? link.issuedTo : link.agentId,
     capability: link.capability.text,
-    scope: typeof scope === "string" ? scope : null,
+    scope: link.scopeText ?? null,
     constraints: link.constraints,
     expires_at: link.expiresAt === undefined ? null : formatInstant(link.expiresAt),
     uses: link.uses,
     revoked: link.revokedSeq !== undefined,
-    policy: typeof policy === "string" ? policy : null,
+    policy: link.policy ?? null,
   });
 }

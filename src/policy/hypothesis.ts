@@ -95,7 +95,7 @@ export class Hypothesis {
     // A grant that nothing covered may rest on what exists now.
     const tx = this.#tx(Date.parse(event.timestamp));
     const contracts = this.#own.filter((link) => link.kind === "contract");
-    const names = new Map(contracts.map((link) => [textMember(link.event, "policy_key"), link]));
+    const names = new Map(contracts.map((link) => [link.policyKey ?? "", link]));
     this.#refused = this.#refused.filter((grant) => {
       try {
         this.#own.push(bindGrant(tx, this.#policy.name, grant, names, "what-if"));
@@ -184,7 +184,7 @@ export class Hypothesis {
       (link) =>
         link.revokedSeq === undefined &&
         (link.kind === "contract"
-          ? event.event === "capability_created" && link.event["policy_key"] === event["policy_key"]
+          ? event.event === "capability_created" && link.policyKey === event["policy_key"]
           : link.agentId === event["agent_id"] && link.capability.text === event["capability"]),
     );
     const terms = termsOf(event);
@@ -195,8 +195,8 @@ export class Hypothesis {
     );
     // What equals another object of the log stands for that one.
     return (
-      alike.find((link) => termsOf(link.event) === terms) ??
-      alike.find((link) => !others.includes(termsOf(link.event)))
+      alike.find((link) => termsOfLink(link) === terms) ??
+      alike.find((link) => !others.includes(termsOfLink(link)))
     );
   }
 
@@ -208,6 +208,10 @@ export class Hypothesis {
   #fold(event: AuditEvent): void {
     this.state.fold({ ...event, seq: this.state.seq + 1 });
   }
+}
+
+function termsOfLink({ scopeText, constraints, delegable }: LinkRecord): string {
+  return canonicalJson([scopeText ?? null, constraints, delegable] as JsonValue);
 }
 
 function termsOf({ scope, constraints, delegable }: AuditEvent): string {

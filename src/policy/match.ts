@@ -48,7 +48,7 @@ export function isSameAuthority(wanted: PolicyAuthority, record: LinkRecord): bo
   const expiresAt = wanted.expires === undefined ? undefined : parseExpiry(wanted.expires, record.createdAt);
   return (
     wanted.capability === record.capability.text &&
-    (wanted.scope ?? null) === (record.event["scope"] ?? null) &&
+    (wanted.scope ?? null) === (record.scopeText ?? null) &&
     wanted.delegable === record.delegable &&
     expiresAt === record.expiresAt &&
     canonicalJson(wanted.constraints as unknown as JsonObject) ===

@@ -6,7 +6,7 @@ import {
   recordedRequest,
   requestEvents,
 } from "../core/recorded-request.js";
-import { constrainedParamsCharactersMax } from "../model/chain.js";
+import { constrainedParamsCharactersMax } from "../model/params-size.js";
 import type { Decision } from "../model/decide.js";
 import type { AuditEvent } from "../model/event.js";
 import type { JsonValue } from "../model/json.js";

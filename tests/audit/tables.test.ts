@@ -12,6 +12,9 @@ import { createPipeline, defineAction, SecureExecutionContext } from "../../src/
 import { capability } from "../../src/model/capability/index.js";
 import { schema } from "../../src/stores/sqlite/schema.js";
 import { openImage } from "../../src/stores/sqlite/image.js";
+import { ledgerOf } from "../../src/core/audit.js";
+import { rotateKey } from "../../src/core/key-rotation.js";
+import { parseVerifierKey } from "../../src/verify.js";
 import { publicKeyBeside } from "../../src/core/signing-key.js";
 import { livelyLog } from "../proof/fixtures/lively-log.js";
 
@@ -67,6 +70,8 @@ beforeAll(async () => {
   });
   const pipeline = await createPipeline({ database, actions: [patient] });
   await pipeline.capabilityManager.suspend("zoe", { by: "op" });
+  const origin = parseVerifierKey(pipeline.verifierKey()).name;
+  await rotateKey(ledgerOf(pipeline.audit), { keyFile: `${database}.key`, origin, by: "op" });
   while ((await pipeline.audit.getEvents()).length < 520) await pipeline.audit.emitEvent("x_note", {});
   await pipeline.checkpoint();
   const context = new SecureExecutionContext({

@@ -1,5 +1,5 @@
 import { describe, expect, it } from "vitest";
-import { constrainedParamsCharactersMax, constrainedParamsDepthMax } from "../../src/model/chain.js";
+import { constrainedParamsCharactersMax, constrainedParamsDepthMax } from "../../src/model/params-size.js";
 import { parseConstraints } from "../../src/model/constraint/index.js";
 import { compileParams } from "../../src/model/constraint/params.js";
 import { InvalidConstraintError } from "../../src/model/errors.js";

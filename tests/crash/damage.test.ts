@@ -5,7 +5,13 @@ import { fileURLToPath } from "node:url";
 import { gunzipSync } from "node:zlib";
 import Database from "better-sqlite3";
 import { afterEach, beforeEach, describe, expect, it } from "vitest";
+import { verifyLog } from "../../src/audit/verify-log.js";
+import { ledgerOf } from "../../src/core/audit.js";
+import { blobKeysOf } from "../../src/core/commitment.js";
 import { createPipeline } from "../../src/index.js";
+import { openImage } from "../../src/stores/sqlite/image.js";
+import { replayDatabase } from "../replay/replay-database.js";
+import { crashActions } from "./fixtures/crash-actions.js";
 import { adminLane } from "../../src/core/lanes.js";
 import { AuditUnavailableError } from "../../src/model/errors.js";
 import { schemaVersion } from "../../src/stores/sqlite/schema.js";
@@ -130,6 +136,7 @@ describe("a disk that is nearly full (D9)", () => {
 
 describe("a database of an older schema version", () => {
   const fixture = fileURLToPath(new URL("fixtures/schema-1.db.gz", import.meta.url));
+  const schema3 = fileURLToPath(new URL("fixtures/schema-3.db.gz", import.meta.url));
   let folder: string;
   let database: string;
   beforeEach(() => {
@@ -165,6 +172,38 @@ describe("a database of an older schema version", () => {
     expect(readFileSync(database).equals(before)).toBe(true);
     expect((await synapse({ cwd: folder }, "audit", "key", "--db", database)).code).toBe(0);
     expect((await synapse({ cwd: folder }, "audit", "verify", "--db", database)).code).toBe(0);
+  });
+
+  it("of version 3: what was committed to is found with its event, also by a run that was resumed", async () => {
+    writeFileSync(database, gunzipSync(readFileSync(schema3)));
+    const kept = () => {
+      const db = new Database(database, { readonly: true });
+      const rows = db.prepare("SELECT DISTINCT ref, salt, bytes FROM blobs ORDER BY ref").all();
+      db.close();
+      return rows;
+    };
+    const before = kept();
+    expect(before).toHaveLength(13);
+    const pipeline = await createPipeline({ database });
+    const [run] = listRuns(pipeline);
+    expect(showRun(pipeline, run?.run_id ?? "")).toMatchObject({
+      status: "completed",
+      steps: ["pay", "note", "mail"].map((step_id) => ({ step_id, status: "completed" })),
+    });
+    const { driver } = ledgerOf(pipeline.audit);
+    const events = driver.readEvents({ runId: run?.run_id });
+    expect(events.map(({ seq }) => seq)).toEqual(Array.from({ length: events.length }, (_, n) => n + 5));
+    const keys = events.flatMap(blobKeysOf);
+    expect(keys).toHaveLength(15);
+    for (const key of keys) expect(driver.blob(key)).toBeDefined();
+    await pipeline.close();
+    expect(kept()).toEqual(before);
+    expectSoundLog(folder, "");
+    const image = openImage(database);
+    expect((await verifyLog(image)).problems).toEqual([]);
+    image.close();
+    const replayed = await replayDatabase(database, folder, crashActions(folder));
+    expect(replayed.map(({ decision }) => decision.status)).toEqual(Array(3).fill("identical"));
   });
 
   it("stays whole as it was when the migration fails in the middle", async () => {

@@ -7,14 +7,6 @@ import { vectors } from "./bench.js";
 const withoutTest: Readonly<Record<string, string>> = {
   "mcpatk-11":
     "Not done: what a server says of itself in serverInfo is not pinned. Its command is the operator's own file, and the tools that it offers are pinned whoever offers them.",
-  "mcpatk-27": "Not applicable: the gateway is no OAuth client or proxy; it has no consent page.",
-  "mcpatk-28":
-    "Not applicable to the stdio front: its client has no token. Servers get only the headers in their own entry.",
-  "mcpatk-31":
-    "Not applicable to the stdio front: a session is a pair of streams and has no id that could be sent.",
-  "mcpatk-32": "Not applicable to the stdio front: nothing listens on an address.",
-  "mcpatk-33": "Not applicable: no OAuth metadata is read, and nothing is opened.",
-  "mcpatk-45": "Not applicable to the stdio front: there are no HTTP headers.",
   "mcpatk-67":
     "Passed on by decision: answers come through as they are, and clients check them against the schema that they were shown; a gateway that repaired them would not be transparent.",
   "mcpatk-73":
@@ -25,7 +17,7 @@ const file = join(vectors, "6-mcp-attacks/attacks.json");
 
 test.skipIf(!existsSync(file))("all cases", () => {
   const { attacks } = JSON.parse(readFileSync(file, "utf8")) as { attacks: { id: string }[] };
-  const sources = readdirSync(import.meta.dirname)
+  const sources = readdirSync(import.meta.dirname, { recursive: true, encoding: "utf8" })
     .filter((name) => name.endsWith(".test.ts") && name !== "attacks-ledger.test.ts")
     .map((name) => readFileSync(join(import.meta.dirname, name), "utf8"))
     .join("\n");

@@ -1,11 +1,11 @@
 /** A server at a URL is one like any other; what HTTP adds to it is not handed to anybody else. */
-import { type ChildProcess, spawn } from "node:child_process";
-import { createServer, type IncomingMessage, type Server, type ServerResponse } from "node:http";
-import { type AddressInfo, createServer as createSocketServer } from "node:net";
-import { join } from "node:path";
+import type { ChildProcess } from "node:child_process";
+import type { IncomingMessage } from "node:http";
 import { afterAll, beforeAll, describe, expect, test } from "vitest";
-import { type Bench, modules, openBench } from "./bench.js";
+import { type Bench, openBench } from "./bench.js";
+import { freePort, startEverything } from "./child-server.js";
 import { type Client, isToolError, type Message, textOf } from "./client.js";
+import { openScriptedServer, type Script, type ScriptedServer } from "./scripted-server.js";
 
 describe("the everything server over streamable HTTP", () => {
   let port: number;
@@ -57,46 +57,19 @@ describe("the everything server over streamable HTTP", () => {
 });
 
 describe("a hostile server over HTTP", () => {
-  let http: Server;
-  let url: string;
-  const seen: IncomingMessage[] = [];
-  let answer: (request: { id: number; method: string }, response: ServerResponse) => void;
+  let server: ScriptedServer;
+  let answer: Script["call"];
 
   beforeAll(async () => {
-    http = createServer((request, response) => {
-      seen.push(request);
-      if (request.method !== "POST") return void response.writeHead(405).end();
-      let body = "";
-      request.on("data", (chunk: Buffer) => (body += chunk.toString("utf8")));
-      request.on("end", () => {
-        const message = JSON.parse(body) as { id: number; method: string };
-        if (message.method === "initialize") {
-          response.writeHead(200, { "content-type": "application/json", "mcp-session-id": "s-1" });
-          const result = {
-            protocolVersion: "2025-11-25",
-            capabilities: { tools: {} },
-            serverInfo: { name: "h", version: "1" },
-          };
-          return void response.end(JSON.stringify({ jsonrpc: "2.0", id: message.id, result }));
-        }
-        if (message.id === undefined) return void response.writeHead(202).end();
-        if (message.method === "tools/list") {
-          response.writeHead(200, { "content-type": "application/json" });
-          const result = { tools: [{ name: "t", inputSchema: { type: "object" } }] };
-          return void response.end(JSON.stringify({ jsonrpc: "2.0", id: message.id, result }));
-        }
-        answer(message, response);
-      });
-    }).listen(0, "127.0.0.1");
-    await new Promise((resolve) => http.once("listening", resolve));
-    url = `http://127.0.0.1:${(http.address() as AddressInfo).port}/mcp`;
+    server = await openScriptedServer({ call: (message, response) => answer(message, response) });
   });
 
-  afterAll(() => void http.close());
+  afterAll(() => server.close());
 
   async function calling(how: typeof answer): Promise<Message> {
     answer = how;
     const headers = { authorization: "Bearer ${UPSTREAM_TOKEN}" };
+    const { url } = server;
     const bench = await openBench({ mcpServers: { web: { url, headers } } }, ["mcp:call:web/**"], {
       ...process.env,
       UPSTREAM_TOKEN: "for-the-upstream",
@@ -118,17 +91,17 @@ describe("a hostile server over HTTP", () => {
       );
     });
     expect(textOf(ok)).toBe("streamed");
-    const { headers } = seen.findLast(({ method }) => method === "POST") as IncomingMessage;
+    const { headers } = server.seen.findLast(({ method }) => method === "POST") as IncomingMessage;
     expect(headers).toMatchObject({
       authorization: "Bearer for-the-upstream",
-      "mcp-session-id": "s-1",
+      "mcp-session-id": expect.stringMatching(/^s-\d+$/) as string,
       "mcp-protocol-version": "2025-11-25",
     });
-    expect(seen.some(({ method }) => method === "DELETE")).toBe(true);
+    expect(server.seen.some(({ method }) => method === "DELETE")).toBe(true);
   });
 
   test.each<[string, typeof answer]>([
-    ["a redirect", (_, response) => void response.writeHead(307, { location: `${url}/steal` }).end()],
+    ["a redirect", (_, response) => void response.writeHead(307, { location: "/steal" }).end()],
     ["a page", (_, response) => void response.writeHead(200, { "content-type": "text/html" }).end("<html>")],
     ["an error", (_, response) => void response.writeHead(500).end("stack trace with a token")],
     [
@@ -149,31 +122,6 @@ describe("a hostile server over HTTP", () => {
     expect(isToolError(failed)).toBe(true);
     expect(textOf(failed)).toContain("(upstream_unavailable)");
     expect(textOf(failed)).not.toContain("token");
-    expect(seen.filter((request) => request.url?.endsWith("/steal"))).toEqual([]);
+    expect(server.seen.filter((request) => request.url?.endsWith("/steal"))).toEqual([]);
   });
 });
-
-async function freePort(): Promise<number> {
-  const socket = createSocketServer().listen(0, "127.0.0.1");
-  await new Promise((resolve) => socket.once("listening", resolve));
-  const { port } = socket.address() as AddressInfo;
-  await new Promise((resolve) => socket.close(resolve));
-  return port;
-}
-
-async function startEverything(port: number): Promise<ChildProcess> {
-  const script = join(modules, "@modelcontextprotocol/server-everything/dist/index.js");
-  const child = spawn(process.execPath, [script, "streamableHttp"], {
-    env: { ...process.env, PORT: String(port) },
-    stdio: ["ignore", "pipe", "pipe"],
-  });
-  await new Promise<void>((resolve, reject) => {
-    const onData = (chunk: Buffer): void => {
-      if (/listening/i.test(chunk.toString("utf8"))) resolve();
-    };
-    child.stdout?.on("data", onData);
-    child.stderr?.on("data", onData);
-    child.once("exit", () => reject(new Error("the server did not start")));
-  });
-  return child;
-}

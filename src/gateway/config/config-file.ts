@@ -4,11 +4,14 @@ import { checkShape } from "../../core/document-shape.js";
 import { DocumentError, SynapseError } from "../../model/errors.js";
 import { defaultMessageLimits, type MessageLimits } from "../protocol/line-reader.js";
 import { type CapabilityTemplate, parseTemplate } from "../mapping/template.js";
+import { secureUrl } from "../upstream/oauth/secure-url.js";
+import { type TokenSource, tokenSource } from "../upstream/oauth/token-source.js";
 import { upstreamEnvironment } from "../upstream/environment.js";
 import {
   configKeysAt,
   configSchema,
   type ConfigText,
+  type OauthText,
   type ServerSettingsText,
   type ServerText,
 } from "./config-schema.js";
@@ -76,6 +79,7 @@ export function parseGatewayConfig(text: string, file: string, env: Environment)
         transportOf(entry, {
           file,
           env,
+          oauth: settings[name]?.oauth,
           passed: [...(written.synapse?.pass_env ?? []), ...(settings[name]?.pass_env ?? [])],
         }),
         settings[name]?.kind,
@@ -91,11 +95,13 @@ interface Surroundings {
   readonly file: string;
   readonly env: Environment;
   readonly passed: readonly string[];
+  readonly oauth: OauthText | undefined;
 }
 
-function transportOf(entry: ServerText, { file, env, passed }: Surroundings): Transport {
+function transportOf(entry: ServerText, { file, env, passed, oauth }: Surroundings): Transport {
   const expand = (text: string): string => expandVariables(text, env);
   if (entry.command !== undefined) {
+    if (oauth !== undefined) throw new SynapseError("invalid_upstream", "`oauth` is for a server at a `url`");
     const own = Object.fromEntries(
       Object.entries(entry.env ?? {}).map(([name, value]) => [name, expand(value)]),
     );
@@ -114,7 +120,26 @@ function transportOf(entry: ServerText, { file, env, passed }: Surroundings): Tr
       hint: "most servers have a streamable HTTP endpoint by now",
     });
   const headers = Object.entries(entry.headers ?? {}).map(([name, value]) => [name, expand(value)] as const);
-  return { kind: "http", url: checkedUrl(expand(entry.url)), headers: Object.freeze(headers) };
+  const url = checkedUrl(expand(entry.url));
+  const tokens = oauth === undefined ? undefined : tokensFor(url, oauth, expand);
+  if (tokens !== undefined && headers.some(([name]) => name.toLowerCase() === "authorization"))
+    throw new SynapseError("invalid_upstream", "it has both `oauth` and an Authorization header");
+  return { kind: "http", url, headers: Object.freeze(headers), tokens };
+}
+
+function tokensFor(url: string, written: OauthText, expand: (text: string) => string): TokenSource {
+  const issuer = secureUrl(expand(written.issuer));
+  // A token for a server over http would pass by everybody on the way to it.
+  if (issuer === undefined || secureUrl(url) === undefined)
+    throw new SynapseError("invalid_upstream", "with `oauth`, its `url` and `issuer` are https URLs", {
+      hint: "http is for this machine alone",
+    });
+  return tokenSource(url, {
+    issuer,
+    clientId: expand(written.client_id),
+    clientSecret: expand(written.client_secret),
+    scope: written.scope,
+  });
 }
 
 function checkedUrl(text: string): string {

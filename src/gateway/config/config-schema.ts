@@ -15,9 +15,18 @@ const server = z.looseObject({
   disabled: z.boolean().optional(),
 });
 
+/** The gateway as a client of the server's authorization server (RFC 6749, 4.4). */
+const oauth = z.strictObject({
+  issuer: z.string(),
+  client_id: z.string().min(1, "must not be empty"),
+  client_secret: z.string().min(1, "must not be empty"),
+  scope: z.string().optional(),
+});
+
 const serverSettings = z.strictObject({
   kind: z.enum(referenceServers as [ReferenceServer, ...ReferenceServer[]]).optional(),
   pass_env: z.array(z.string()).optional(),
+  oauth: oauth.optional(),
   tools: z.record(z.string(), z.strictObject({ requires: z.array(z.string()).max(7) })).optional(),
 });
 
@@ -46,6 +55,7 @@ export const configSchema = z.looseObject({
 
 export type ConfigText = z.infer<typeof configSchema>;
 export type ServerText = z.infer<typeof server>;
+export type OauthText = z.infer<typeof oauth>;
 export type ServerSettingsText = z.infer<typeof serverSettings>;
 
 /** The keys of the map at `path` that are the gateway's own, for hints about unknown ones. */
@@ -53,6 +63,7 @@ export function configKeysAt(path: readonly (string | number)[]): readonly strin
   if (path[0] !== "synapse") return [];
   if (path.length === 1) return Object.keys(settings.shape);
   if (path[1] === "servers" && path.length === 3) return Object.keys(serverSettings.shape);
+  if (path[1] === "servers" && path[3] === "oauth") return Object.keys(oauth.shape);
   if (path[1] === "limits") return ["message_bytes", "in_flight"];
   return [];
 }

@@ -1,6 +1,7 @@
 import { type Mapping } from "../mapping/implied.js";
 import { recognise, type ReferenceServer, referenceTemplates } from "../mapping/reference-servers.js";
 import { type CapabilityTemplate } from "../mapping/template.js";
+import type { TokenSource } from "../upstream/oauth/token-source.js";
 
 /** How a server is reached. */
 export type Transport =
@@ -19,6 +20,8 @@ export type Transport =
       /** Absolute, http or https. */
       readonly url: string;
       readonly headers: readonly (readonly [name: string, value: string])[];
+      /** Where it has tokens of its own from; undefined: what it is sent stands in `headers`. */
+      readonly tokens?: TokenSource | undefined;
     };
 
 /** One upstream of a gateway. Frozen. */

@@ -25,6 +25,13 @@ export interface Front {
    * has a stream of its own, and what belongs to it goes there.
    */
   send(message: JsonObject, related?: readonly RequestId[]): boolean;
+  /**
+   * The server answers a request of the client with a stream, or has ended that stream for a while: where each request
+   * has a connection of its own, the client's is treated alike.
+   *
+   * @param pausedMs when the server is asked again, ms; undefined: the stream stands.
+   */
+  streams?(request: RequestId, pausedMs: number | undefined): void;
   /** Stops and starts the flow of messages from the client. */
   pause(): void;
   resume(): void;

@@ -19,6 +19,8 @@ import { Upstream } from "./upstream.js";
 export interface UpstreamSink {
   /** `related`: the client's requests that the server works on. */
   toClient(message: JsonObject, related: readonly RequestId[]): void;
+  /** The answer to a request of the client comes as a stream (upstream/link.ts). */
+  streams(request: RequestId, pausedMs: number | undefined): void;
   asks(upstream: Upstream, request: RpcRequest): void;
   cancels(upstream: Upstream, id: RequestId): void;
   changed(list: ListName): void;
@@ -96,6 +98,7 @@ export class SessionUpstreams {
     const { name } = server;
     const connection = new UpstreamConnection(name, openLinkTo(server.transport, config.message), {
       request: (request) => this.#sink.asks(upstream, request),
+      streams: (request, pausedMs) => this.#sink.streams(request, pausedMs),
       notification: (message) => this.#takeNotification(upstream, message),
       restarted: () => {
         upstream.restarted();

@@ -73,6 +73,7 @@ export class Session {
     this.#announcements = new Announcements((message) => this.#send(message));
     this.#upstreams = new SessionUpstreams(options.config, {
       toClient: (message, related) => this.#send(message, related),
+      streams: (request, pausedMs) => front.streams?.(request, pausedMs),
       asks: (upstream, request) => this.#track(this.#started?.fromServers.take(upstream, request)),
       cancels: (upstream, id) => this.#started?.fromServers.cancel(upstream, id),
       changed: (list) => this.#announcements.changed(list),
@@ -193,7 +194,7 @@ export class Session {
 
   async #answer(request: RpcRequest, signal: AbortSignal): Promise<JsonObject | undefined> {
     try {
-      if (request.method === "initialize") return await this.#initialize(request);
+      if (request.method === "initialize") return await this.#initializeOrNot(request);
       const { requests } = this.#started as Started;
       if (request.method === "logging/setLevel") return await this.#upstreams.setLevel(request, signal);
       return await answerRequest(requests, request, signal);
@@ -205,6 +206,23 @@ export class Session {
       // Not the client's business what broke in here; the operator is told.
       this.#options.log("gateway", error instanceof Error ? (error.stack ?? error.message) : String(error));
       return rpcError(request.id, rpcCode.internalError, "the gateway failed");
+    }
+  }
+
+  /** A client that could not begin may try again, in a run of its own. */
+  async #initializeOrNot(request: RpcRequest): Promise<JsonObject> {
+    let answer: JsonObject | undefined;
+    try {
+      return (answer = await this.#initialize(request));
+    } finally {
+      if (answer?.["result"] === undefined && !this.#ended) {
+        const started = this.#started;
+        this.#started = undefined;
+        this.#initializing = false;
+        started?.fromServers.close();
+        await started?.run.end();
+        started?.requests.calls.close();
+      }
     }
   }
 

@@ -17,6 +17,8 @@ export interface UpstreamEvents {
   /** The server asks something of the client; answered with `respond`. */
   request(message: RpcRequest): void;
   notification(message: RpcNotification): void;
+  /** How the answer to a request of the client comes: link.ts. */
+  streams(id: RequestId, pausedMs: number | undefined): void;
   /** The server is there again, and may be another one than before. */
   restarted(): void;
   /** It does not take messages as fast as they come: no more should be made until `drained`. */
@@ -177,6 +179,8 @@ export class UpstreamConnection {
   }
 
   #connect(): Link {
+    // One that refused to be initialized, and is asked again: what it was told before does not count.
+    this.#link?.close();
     this.#startedAt = performance.now();
     // A link that was given up may still talk: only the one that stands is listened to.
     let current: Link | undefined = undefined as Link | undefined;
@@ -191,6 +195,10 @@ export class UpstreamConnection {
             id,
             new EffectFailedError("upstream_unavailable", `\`${this.name}\` did not answer: ${why}`),
           );
+      },
+      streams: (id, pausedMs) => {
+        const askedAs = isCurrent() ? this.#pending.askedAsOf(id) : undefined;
+        if (askedAs !== undefined) this.#events.streams(askedAs, pausedMs);
       },
       closed: (why) => {
         if (isCurrent()) this.#lost(why);

@@ -42,9 +42,9 @@ export async function* readEventStream(
         restLength = 0;
       }
       if (line === "") {
-        if (data.length > 0)
-          yield { type: type === "" ? "message" : type, data: data.join("\n"), lastId, retryMs };
-        // An event without data still says from where to go on.
+        const text = data.join("\n");
+        if (text !== "") yield { type: type === "" ? "message" : type, data: text, lastId, retryMs };
+        // An event without data, or with an empty line of it, still says from where to go on.
         else if (lastId !== undefined) yield { type: "position", data: "", lastId, retryMs };
         data = [];
         dataLength = 0;

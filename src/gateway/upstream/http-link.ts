@@ -1,24 +1,36 @@
+import { setTimeout as pause } from "node:timers/promises";
+import { EffectFailedError } from "../../model/errors.js";
 import type { JsonObject } from "../../model/json.js";
-import { isRequestId, type RequestId } from "../protocol/json-rpc.js";
+import { isRequestId, paramsOf, type RequestId } from "../protocol/json-rpc.js";
 import { type MessageLimits, readJson } from "../protocol/line-reader.js";
 import { readEventStream, type StreamEvent } from "./event-stream.js";
 import { Gate } from "./gate.js";
+import { isAnswerTo, readBody, reasonOf, refusesSession } from "./http-answer.js";
+import { challengeText, readChallenge } from "./oauth/challenge.js";
+import type { TokenSource } from "./oauth/token-source.js";
+import { attemptsInVainMax, readToAnswer, retryMsDefault } from "./read-to-answer.js";
 import type { Link, LinkEvents, OpenLink } from "./link.js";
 
 /** How a streamable HTTP server is reached. */
 export interface HttpServer {
   readonly url: string;
   readonly headers: readonly (readonly [name: string, value: string])[];
+  readonly tokens?: TokenSource | undefined;
 }
 
-const retryMsDefault = 1_000;
-const resumptionsMax = 20;
-const refusalBytesMax = 16 * 1024;
+interface Asking {
+  readonly method?: "POST" | "DELETE";
+  readonly headers: Readonly<Record<string, string>>;
+  readonly body?: string;
+  readonly signal?: AbortSignal;
+}
 
 /** A server at a URL (MCP, streamable HTTP transport): one request for each message, and a stream for each answer. */
 export function httpLink(server: HttpServer, limits: MessageLimits): OpenLink {
   return (events) => new HttpLink(server, limits, events);
 }
+
+const cancelledMethod = "notifications/cancelled";
 
 class HttpLink implements Link {
   readonly #server: HttpServer;
@@ -26,11 +38,14 @@ class HttpLink implements Link {
   readonly #events: LinkEvents;
   readonly #gate = new Gate();
   readonly #stop = new AbortController();
+  /** What is read as an answer, by the request. */
+  readonly #answers = new Map<RequestId, AbortController>();
   #session: string | undefined;
   #version: string | undefined;
   /** What has to have arrived before anything else is sent: notifications keep their order among the rest. */
   #before: Promise<void> = Promise.resolve();
   #closed = false;
+  #told: string | undefined;
 
   constructor(server: HttpServer, limits: MessageLimits, events: LinkEvents) {
     this.#server = server;
@@ -70,16 +85,12 @@ class HttpLink implements Link {
     if (this.#closed) return;
     this.#closed = true;
     this.#stop.abort();
+    for (const answer of this.#answers.values()) answer.abort();
     this.#gate.open();
     if (this.#session !== undefined) {
       // The server may keep it for ever otherwise; whether it hears of it changes nothing here.
       const signal = AbortSignal.timeout(1_000);
-      fetch(this.#server.url, {
-        method: "DELETE",
-        headers: this.#headers(),
-        redirect: "manual",
-        signal,
-      }).then(
+      this.#fetch({ method: "DELETE", headers: this.#headers(), signal }).then(
         (response) => response.body?.cancel(),
         () => this.#events.log("it could not be told that the session is over"),
       );
@@ -89,14 +100,15 @@ class HttpLink implements Link {
 
   async #post(message: JsonObject, id: RequestId | undefined): Promise<void> {
     if (this.#closed) return;
+    const given = new AbortController();
+    const { signal } = id === undefined ? this.#stop : given;
+    if (id !== undefined) this.#answers.set(id, given);
     try {
-      const response = await fetch(this.#server.url, {
+      const response = await this.#fetch({
         method: "POST",
         headers: { ...this.#headers(), "content-type": "application/json" },
         body: JSON.stringify(message),
-        // A redirect would take the headers, secrets among them, to wherever it says.
-        redirect: "manual",
-        signal: this.#stop.signal,
+        signal,
       });
       const refused = await this.#refusalOf(response);
       if (refused !== undefined) return this.#fail(id, refused);
@@ -104,10 +116,50 @@ class HttpLink implements Link {
       if (message["method"] === "notifications/initialized") void this.#listen();
       // A notification is over when it was taken; the answer to a request is read beside what follows it.
       if (id === undefined) await response.body?.cancel();
-      else await this.#readAnswer(response, id);
+      else await this.#readAnswer(response, id, signal);
     } catch (error) {
       this.#fail(id, reasonOf(error));
+    } finally {
+      if (id !== undefined) this.#answers.delete(id);
     }
+    // Nobody waits for that answer any more: its stream would stay open for as long as the server likes.
+    const cancelled = message["method"] === cancelledMethod ? paramsOf(message)["requestId"] : undefined;
+    if (isRequestId(cancelled)) this.#answers.get(cancelled)?.abort(new Error("it was cancelled"));
+  }
+
+  /** With a token where the server has one to be had; asked again once, when the server wants another one. */
+  async #fetch(init: Asking): Promise<Response> {
+    const { tokens } = this.#server;
+    if (tokens === undefined) return this.#fetchOnce(init);
+    try {
+      const used = await tokens.token();
+      const response = await this.#fetchOnce(init, used);
+      if (response.status !== 401) return response;
+      // 401 says that nothing was done: it is the one answer after which a message is sent again.
+      const other = await tokens.refused(used, response.headers.get("www-authenticate"));
+      if (other === undefined) return response;
+      await response.body?.cancel();
+      return await this.#fetchOnce(init, other);
+    } catch (error) {
+      if (error instanceof EffectFailedError) this.#tell(error.message);
+      throw error;
+    }
+  }
+
+  /** What the operator has to do something about: once, and not for each call. */
+  #tell(text: string): void {
+    if (this.#told !== text) this.#events.log(text);
+    this.#told = text;
+  }
+
+  async #fetchOnce(init: Asking, token?: string): Promise<Response> {
+    return fetch(this.#server.url, {
+      signal: this.#stop.signal,
+      ...init,
+      headers: { ...init.headers, ...(token === undefined ? {} : { authorization: `Bearer ${token}` }) },
+      // A redirect would take the headers, secrets among them, to wherever it says.
+      redirect: "manual",
+    });
   }
 
   #headers(): Record<string, string> {
@@ -129,6 +181,11 @@ class HttpLink implements Link {
       this.#session = undefined;
       this.#end("it ended the session");
     }
+    if (response.status === 401) {
+      const text = challengeText(readChallenge(response.headers.get("www-authenticate")));
+      this.#tell(text);
+      return text;
+    }
     if (response.status >= 300 && response.status < 400)
       return "it answered with a redirect, which is not followed";
     return `it answered with status ${response.status}`;
@@ -145,71 +202,65 @@ class HttpLink implements Link {
     else this.#events.undelivered(id, why);
   }
 
-  async #readAnswer(response: Response, id: RequestId): Promise<void> {
+  async #readAnswer(response: Response, id: RequestId, signal: AbortSignal): Promise<void> {
     const type = response.headers.get("content-type")?.split(";")[0]?.trim().toLowerCase();
     if (type === "application/json") return this.#take(await readBody(response, this.#limits.bytesMax));
     if (type !== "text/event-stream") {
       await response.body?.cancel();
       return this.#fail(id, "its answer is neither JSON nor a stream of events");
     }
-    let answered = false;
-    let last: StreamEvent | undefined;
-    let stream: Response | undefined = response;
-    for (let attempt = 0; stream !== undefined && !answered && attempt < resumptionsMax; attempt++) {
-      for await (const event of this.#eventsOf(stream)) {
-        last = event;
-        if (event.type !== "message") continue;
-        answered ||= isAnswerTo(event.data, id);
-        this.#take(Buffer.from(event.data, "utf8"));
-      }
-      stream = answered ? undefined : await this.#resume(last);
-    }
-    if (!answered) this.#fail(id, "its stream ended before the answer");
+    this.#events.streams?.(id);
+    const why = await readToAnswer(
+      response,
+      {
+        read: (stream) => this.#eventsOf(stream),
+        take: (event) => {
+          if (event.type !== "message") return false;
+          this.#take(Buffer.from(event.data, "utf8"));
+          return isAnswerTo(event.data, id);
+        },
+        again: (lastEventId) => this.#again(lastEventId, signal),
+        paused: (ms) => this.#events.streams?.(id, ms),
+      },
+      signal,
+    );
+    if (why !== undefined) this.#fail(id, why);
   }
 
-  /** A stream that ended early is taken up where it ended (MCP 2025-11-25, resumability). */
-  async #resume(last: StreamEvent | undefined): Promise<Response | undefined> {
-    if (last?.lastId === undefined || this.#closed) return undefined;
-    await new Promise((resolve) => setTimeout(resolve, last.retryMs ?? retryMsDefault));
-    if (this.#closed) return undefined;
-    const response = await fetch(this.#server.url, {
-      headers: { ...this.#headers(), accept: "text/event-stream", "last-event-id": last.lastId },
-      redirect: "manual",
-      signal: this.#stop.signal,
+  async #again(lastEventId: string, signal: AbortSignal): Promise<Response | { readonly refused: string }> {
+    const response = await this.#fetch({
+      headers: { ...this.#headers(), accept: "text/event-stream", "last-event-id": lastEventId },
+      signal,
     });
-    if (response.ok) return response;
-    await response.body?.cancel();
-    return undefined;
+    const refused = await this.#refusalOf(response);
+    return refused === undefined ? response : { refused };
   }
 
   /** What a server says without having been asked, for as long as it offers such a stream. */
   async #listen(): Promise<void> {
     let last: StreamEvent | undefined;
-    try {
-      for (let attempt = 0; !this.#closed && attempt < resumptionsMax; attempt++) {
-        const response = await fetch(this.#server.url, {
+    for (let inVain = 0; !this.#closed && inVain < attemptsInVainMax; inVain++) {
+      try {
+        const response = await this.#fetch({
           headers: {
             ...this.#headers(),
             accept: "text/event-stream",
             ...(last?.lastId === undefined ? {} : { "last-event-id": last.lastId }),
           },
-          redirect: "manual",
-          signal: this.#stop.signal,
         });
         if (!response.ok || !(response.headers.get("content-type") ?? "").includes("text/event-stream")) {
           await response.body?.cancel();
           return;
         }
         for await (const event of this.#eventsOf(response)) {
-          // It is alive: the count is of attempts in vain.
-          attempt = 0;
+          inVain = 0;
           last = event;
           if (event.type === "message") this.#take(Buffer.from(event.data, "utf8"));
         }
-        await new Promise((resolve) => setTimeout(resolve, last?.retryMs ?? retryMsDefault));
+      } catch (error) {
+        if (!this.#closed) this.#events.log(`its stream of notifications was cut: ${reasonOf(error)}`);
       }
-    } catch (error) {
-      if (!this.#closed) this.#events.log(`its stream of notifications ended: ${reasonOf(error)}`);
+      if (!this.#closed) await pause(last?.retryMs ?? retryMsDefault, undefined, { ref: false });
     }
   }
 
@@ -228,37 +279,4 @@ class HttpLink implements Link {
     if (read.kind === "value") this.#events.message(read.value);
     else this.#events.log(`an answer of it is no message: ${read.why}`);
   }
-}
-
-/** Many servers answer 400 to a session that they do not know, where the protocol says 404. */
-async function refusesSession(response: Response): Promise<boolean> {
-  if (response.status !== 400) return false;
-  const body = await readBody(response, refusalBytesMax).catch(() => Buffer.alloc(0));
-  return /session/i.test(body.toString("utf8"));
-}
-
-function isAnswerTo(text: string, id: RequestId): boolean {
-  try {
-    const message = JSON.parse(text) as { readonly id?: unknown; readonly method?: unknown } | null;
-    return message?.id === id && message.method === undefined;
-  } catch {
-    return false;
-  }
-}
-
-async function readBody(response: Response, bytesMax: number): Promise<Buffer> {
-  const chunks: Uint8Array[] = [];
-  let size = 0;
-  for await (const chunk of response.body ?? []) {
-    size += (chunk as Uint8Array).length;
-    if (size > bytesMax) throw new RangeError(`an answer of more than ${bytesMax} bytes`);
-    chunks.push(chunk as Uint8Array);
-  }
-  return Buffer.concat(chunks);
-}
-
-/** `fetch failed` alone helps nobody: its cause says what happened. */
-function reasonOf(error: unknown): string {
-  if (!(error instanceof Error)) return String(error);
-  return error.cause instanceof Error ? error.cause.message : error.message;
 }

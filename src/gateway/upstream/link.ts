@@ -7,6 +7,11 @@ export interface LinkEvents {
   message(value: JsonValue): void;
   /** A request could not be delivered, or its answer will not come; others are not concerned. */
   undelivered(id: RequestId, why: string): void;
+  /**
+   * The answer to a request comes as a stream of events. `pausedMs`: the server has ended the stream, and goes on with
+   * it when it is asked again after that time (MCP 2025-11-25, transports).
+   */
+  streams?(id: RequestId, pausedMs?: number): void;
   /** Once: nothing comes any more. `why` is for the operator. */
   closed(why: string): void;
   /** A line for the operator: what the server wrote on standard error, what it sent that is no message. */

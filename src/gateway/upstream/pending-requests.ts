@@ -40,6 +40,11 @@ export class PendingRequests {
     return [...this.#pending.values()].flatMap(({ askedAs }) => (askedAs === undefined ? [] : [askedAs]));
   }
 
+  /** What its asker calls a request; undefined: it is the gateway's own, or has ended. */
+  askedAsOf(id: RequestId): RequestId | undefined {
+    return typeof id === "number" ? this.#pending.get(id)?.askedAs : undefined;
+  }
+
   /** @returns the message to send under its own id and progress token, and what its answer will be. */
   add(message: JsonObject): {
     readonly id: number;

@@ -1,31 +1,119 @@
-import type { NetResource } from "./net-resource.js";
-import type { Sequence } from "./sequence.js";
+import { readPlainResource } from "./plain-resource.js";
+import type { PlainText } from "./plain-text.js";
+import type { Resource } from "./resource.js";
 
-/** A resource made of segments: paths, names. */
-export interface SegmentsResource {
-  readonly kind: "segments";
-  /** Begins with `/`. In `os` a program's name and its path are different resources. */
-  readonly rooted: boolean;
-  readonly sequence: Sequence;
-  /** Names every resource of its domain: `**`, and `/**` where resources are paths (C2). */
-  readonly everything: boolean;
-}
+/** The bits of one index into a text of at most 1,024 characters, the one past its end included. */
+const INDEX_BITS = 11;
+const INDEX = (1 << INDEX_BITS) - 1;
 
-export type Resource = SegmentsResource | NetResource;
-
-/** `domain:action[:resource]`, parsed and frozen. Made only by the functions of this folder. */
-export interface Capability {
-  readonly domain: string;
-  /** `*` in grants only; `parseRequirement` refuses it. */
-  readonly action: string;
+/**
+ * `domain:action[:resource]`, parsed and frozen. Made only by the functions of this folder.
+ *
+ * There is one for each binding in memory, so it is a text and a few small numbers in two words; the resource of a
+ * plain text is taken apart when somebody asks for it, which deciding seldom does.
+ */
+export class Capability {
   /** Canonical text (C4). `parseCapability(text)` gives an equal value, except for what `exceptPattern` made. */
   readonly text: string;
+  /** `domainEnd` and `actionEnd`. */
+  readonly #head: number;
+  /** `bodyStart`, `literalEnd` (0: not plain) and `wildcards`. */
+  readonly #body: number;
+  /** `null`: not taken apart yet. */
+  #resource: Resource | undefined | null;
+
+  readonly #prefixes: readonly number[] | undefined;
+
+  private constructor(
+    text: string,
+    at: Omit<PlainText, "prefixes">,
+    resource: Resource | undefined | null,
+    prefixes: readonly number[] | undefined,
+  ) {
+    this.text = text;
+    this.#prefixes = prefixes;
+    this.#head = at.domainEnd | (at.actionEnd << INDEX_BITS);
+    this.#body = at.bodyStart | (at.literalEnd << INDEX_BITS) | (at.wildcards << (2 * INDEX_BITS));
+    this.#resource = resource;
+    Object.freeze(this);
+  }
+
+  /** From a text that stands in canonical form already. */
+  static plain(text: string, at: PlainText): Capability {
+    return new Capability(text, at, null, undefined);
+  }
+
+  /** The same, of what is about to be asked for. */
+  static plainRequirement(text: string, at: PlainText): Capability {
+    return new Capability(text, at, null, at.prefixes);
+  }
+
+  /** From a text that the whole grammar has read. */
+  static read(
+    domain: string,
+    action: string,
+    text: string,
+    wildcards: number,
+    resource: Resource | undefined,
+  ): Capability {
+    const domainEnd = domain.length;
+    const actionEnd = domainEnd + 1 + action.length;
+    return new Capability(
+      text,
+      { domainEnd, actionEnd, bodyStart: actionEnd + 1, literalEnd: 0, wildcards },
+      resource,
+      undefined,
+    );
+  }
+
+  get domain(): string {
+    return this.text.slice(0, this.domainEnd);
+  }
+
+  /** `*` in grants only; `parseRequirement` refuses it. */
+  get action(): string {
+    return this.text.slice(this.domainEnd + 1, this.actionEnd);
+  }
+
   /**
    * How wide it is, to choose the narrowest of several (D3): its `*` and `**`, the action's too. A `net`
    * resource without a path counts as if it ended in `**`; no resource at all counts as more than any
    * text may have.
    */
-  readonly wildcards: number;
+  get wildcards(): number {
+    return this.#body >>> (2 * INDEX_BITS);
+  }
+
   /** Undefined: every resource of the domain and action (C2). */
-  readonly resource: Resource | undefined;
+  get resource(): Resource | undefined {
+    if (this.#resource === null) this.#resource = readPlainResource(this.text, this);
+    return this.#resource;
+  }
+
+  /** `prefixNumbers` of a requirement, which is looked up by them; a grant is filed once and keeps none. */
+  get prefixes(): readonly number[] | undefined {
+    return this.#prefixes;
+  }
+
+  /** Whether the indices below mean anything; else only `resource` says what the text means. */
+  get isPlain(): boolean {
+    return this.literalEnd !== 0;
+  }
+
+  get domainEnd(): number {
+    return this.#head & INDEX;
+  }
+
+  get actionEnd(): number {
+    return this.#head >>> INDEX_BITS;
+  }
+
+  /** See `PlainText`. */
+  get bodyStart(): number {
+    return this.#body & INDEX;
+  }
+
+  get literalEnd(): number {
+    return (this.#body >>> INDEX_BITS) & INDEX;
+  }
 }

@@ -1,6 +1,7 @@
 import type { Capability } from "./capability.js";
 import { netCovers, netOverlaps } from "./net-resource.js";
 import { parseCapability } from "./parse.js";
+import { isAnyAction, isSameDomain, plainCovers, plainOverlaps } from "./plain-covers.js";
 import { sequenceCovers, sequencesOverlap } from "./sequence.js";
 
 /**
@@ -13,8 +14,14 @@ import { sequenceCovers, sequencesOverlap } from "./sequence.js";
 export function covers(grant: Capability | string, requirement: Capability | string): boolean {
   const held = typeof grant === "string" ? parseCapability(grant) : grant;
   const asked = typeof requirement === "string" ? parseCapability(requirement) : requirement;
-  if (held.domain !== asked.domain) return false;
-  if (held.action !== asked.action && held.action !== "*") return false;
+  if (held === asked) return true;
+  return plainCovers(held, asked) ?? resourceCovers(held, asked);
+}
+
+/** The same for every text, by what its resource is. */
+export function resourceCovers(held: Capability, asked: Capability): boolean {
+  if (!isSameDomain(held, asked)) return false;
+  if (!isAnyAction(held) && held.action !== asked.action) return false;
   const heldResource = held.resource;
   if (heldResource === undefined) return true;
   const askedResource = asked.resource;
@@ -31,8 +38,13 @@ export function covers(grant: Capability | string, requirement: Capability | str
  * would have to err towards true, because an exception that is missed is an escape.
  */
 export function overlaps(left: Capability, right: Capability): boolean {
-  if (left.domain !== right.domain) return false;
-  if (left.action !== right.action && left.action !== "*" && right.action !== "*") return false;
+  return plainOverlaps(left, right) ?? plainOverlaps(right, left) ?? resourcesOverlap(left, right);
+}
+
+/** The same for every text, by what its resource is. */
+export function resourcesOverlap(left: Capability, right: Capability): boolean {
+  if (!isSameDomain(left, right)) return false;
+  if (!isAnyAction(left) && !isAnyAction(right) && left.action !== right.action) return false;
   const one = left.resource;
   const other = right.resource;
   if (one === undefined || other === undefined) return true;

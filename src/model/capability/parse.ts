@@ -1,6 +1,9 @@
-import type { Capability, Resource } from "./capability.js";
+import { Capability } from "./capability.js";
 import { readSegments } from "./name-path.js";
 import { EXCEPT_DEFAULTS, NET_DEFAULTS, readNetResource, type NetDefaults } from "./net-text.js";
+import { readPlainText } from "./plain-text.js";
+import { isAnyAction } from "./plain-covers.js";
+import type { Resource } from "./resource.js";
 import { isEverything, toSequence } from "./sequence.js";
 import { GAP } from "./segment.js";
 import { CHARACTERS_MAX, WILDCARDS_MAX, assertPlainText, refuse } from "./syntax.js";
@@ -14,6 +17,12 @@ const WORD = /[a-z][a-z0-9_-]*/y;
  */
 export function parseCapability(text: string): Capability {
   assertString(text);
+  const plain = readPlainText(text);
+  return plain === undefined ? readCapability(text) : Capability.plain(text, plain);
+}
+
+/** The whole grammar: everything that is no plain text, and what is wrong with it. */
+export function readCapability(text: string): Capability {
   assertPlainText(text);
   const domainEnd = endOfWord(text, 0);
   if (domainEnd === 0) refuse(text, 0, "a domain in lower case");
@@ -30,8 +39,10 @@ export function parseCapability(text: string): Capability {
 
 /** As `parseCapability`, for what an action requires: the action `*` is for grants only. */
 export function parseRequirement(text: string): Capability {
-  const capability = parseCapability(text);
-  if (capability.action === "*") {
+  assertString(text);
+  const plain = readPlainText(text);
+  const capability = plain === undefined ? readCapability(text) : Capability.plainRequirement(text, plain);
+  if (isAnyAction(capability)) {
     refuse(text, capability.domain.length + 1, "an action, since `*` is for grants only");
   }
   return capability;
@@ -68,12 +79,16 @@ function parseResourceOf(of: Capability, pattern: string, defaults: NetDefaults)
   assertString(pattern);
   assertPlainText(pattern);
   if (pattern === "**") return withoutResource(of.domain, of.action);
+  const text = `${of.domain}:${of.action}:${pattern}`;
+  // In `net` the parts left out mean something else here than in a text of its own.
+  const plain = of.domain === "net" ? undefined : readPlainText(text);
+  if (plain !== undefined) return Capability.plain(text, plain);
   return withResource(of.domain, of.action, pattern, 0, defaults);
 }
 
 function withoutResource(domain: string, action: string): Capability {
   const text = `${domain}:${action}`;
-  return Object.freeze({ domain, action, text, wildcards: WILDCARDS_MAX + 1, resource: undefined });
+  return Capability.read(domain, action, text, WILDCARDS_MAX + 1, undefined);
 }
 
 function withResource(
@@ -96,8 +111,7 @@ function withResource(
     });
   }
   const isOpen = read.resource.kind === "net" && read.resource.path === undefined;
-  const wildcards = stars + (isOpen ? 1 : 0);
-  return Object.freeze({ domain, action, text, wildcards, resource: read.resource });
+  return Capability.read(domain, action, text, stars + (isOpen ? 1 : 0), read.resource);
 }
 
 /** Each domain's grammar (SEMANTICS, table under C). */

@@ -17,13 +17,26 @@ const cache = new Map<string, ParamsCheck>();
  * @throws InvalidConstraintError when the schema is not valid, refers outside, or holds a pattern RE2 refuses.
  */
 export function compileParams(schema: JsonValue): ParamsCheck {
-  const text = canonicalJson(schema);
+  const text = textOf(schema);
   const known = cache.get(text);
   if (known !== undefined) return known;
   const check = compile(schema);
   if (cache.size >= cacheMax) cache.delete(cache.keys().next().value as string);
   cache.set(text, check);
   return check;
+}
+
+/** Of schemas that links hold, which are frozen: to write one out costs more than to ask it. */
+const texts = new WeakMap<object, string>();
+
+function textOf(schema: JsonValue): string {
+  if (typeof schema !== "object" || schema === null || !Object.isFrozen(schema)) return canonicalJson(schema);
+  let text = texts.get(schema);
+  if (text === undefined) {
+    text = canonicalJson(schema);
+    texts.set(schema, text);
+  }
+  return text;
 }
 
 function compile(schema: JsonValue): ParamsCheck {

@@ -1,59 +1,22 @@
 /** `synapse gateway --http` as a process: what an operator starts, and what agents with tokens find. */
-import { type ChildProcess, execFile, spawn } from "node:child_process";
-import { mkdtempSync, realpathSync, rmSync, writeFileSync } from "node:fs";
-import { tmpdir } from "node:os";
-import { join, resolve } from "node:path";
 import { afterAll, beforeAll, expect, test } from "vitest";
 import { servers } from "../bench.js";
 import { textOf } from "../client.js";
+import { OperatorFolder } from "../gateway-process.js";
 import { HttpClient } from "./http-client.js";
 
-const main = resolve(import.meta.dirname, "../../../dist/cli/main.js");
 const audience = "http://gateway.test/mcp";
-let folder: string;
+const folder = new OperatorFolder({ mcpServers: { h: servers.hostile() } });
+const run = (...args: string[]) => folder.run(...args);
+const start = (...args: string[]) => folder.listen("--audience", audience, ...args);
 
-beforeAll(async () => {
-  folder = realpathSync(mkdtempSync(join(tmpdir(), "gateway-http-")));
-  writeFileSync(join(folder, "mcp.json"), JSON.stringify({ mcpServers: { h: servers.hostile() } }));
-  const authority = ["--capability", "mcp:call:**", "--by", "operator"];
-  await run("issue", ...authority);
-  await run("bind", "--agent", "assistant", ...authority);
-});
+beforeAll(() => folder.grant("assistant", "mcp:call:**"));
 
-afterAll(() => rmSync(folder, { recursive: true, force: true }));
-
-function run(...args: string[]): Promise<{ code: number; stdout: string; stderr: string }> {
-  return new Promise((done) =>
-    execFile(process.execPath, [main, ...args], { cwd: folder }, (error, stdout, stderr) =>
-      done({ code: error === null ? 0 : Number(error.code), stdout, stderr }),
-    ),
-  );
-}
-
-async function start(...args: string[]): Promise<{
-  readonly child: ChildProcess;
-  readonly url: string;
-  readonly exit: Promise<{ readonly code: number | null; readonly stderr: string }>;
-}> {
-  const words = ["gateway", "--config", "mcp.json", "--audience", audience, "--json", ...args];
-  const child = spawn(process.execPath, [main, ...words], { cwd: folder, stdio: ["ignore", "pipe", "pipe"] });
-  let stderr = "";
-  child.stderr.on("data", (chunk: Buffer) => (stderr += chunk.toString("utf8")));
-  const exit = new Promise<{ code: number | null; stderr: string }>((done) =>
-    child.on("close", (code) => done({ code, stderr })),
-  );
-  const line = await new Promise<string>((done, fail) => {
-    child.stdout.once("data", (chunk: Buffer) => done(chunk.toString("utf8")));
-    void exit.then((ended) => fail(new Error(ended.stderr)));
-  });
-  return { child, url: (JSON.parse(line) as { listening: string }).listening, exit };
-}
+afterAll(() => folder.remove());
 
 test("agents with tokens call, are recorded as themselves, and are told of the end", async () => {
   const { child, url, exit } = await start("--http", "127.0.0.1:0");
-  const token = async (agent: string): Promise<string> =>
-    (await run("token", "issue", "--agent", agent, "--expires", "1h", "--audience", audience)).stdout.trim();
-  const [own, other] = [await token("assistant"), await token("other")];
+  const [own, other] = [await folder.token("assistant", audience), await folder.token("other", audience)];
   const [client, stranger] = [new HttpClient(url, own), new HttpClient(url, other)];
   await client.initialize();
   await stranger.initialize();

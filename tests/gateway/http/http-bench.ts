@@ -3,7 +3,7 @@ import { HttpDoor } from "../../../src/gateway/front/http/http-door.js";
 import type { HttpLimits } from "../../../src/gateway/front/http/limits.js";
 import { issueToken } from "../../../src/gateway/tokens/issue-token.js";
 import { tokenKey } from "../../../src/gateway/tokens/token-key.js";
-import { ownIssuer } from "../../../src/gateway/tokens/trusted-issuer.js";
+import { ownIssuer, type TrustedIssuer } from "../../../src/gateway/tokens/trusted-issuer.js";
 import { tokenVerifier } from "../../../src/gateway/tokens/verify-token.js";
 import type { JsonObject } from "../../../src/model/json.js";
 import { type Bench, type Grant, openBench } from "../bench.js";
@@ -26,6 +26,7 @@ export async function openHttpBench(
   grants: readonly Grant[] = [],
   limits: Partial<HttpLimits> = {},
   allowed: { hosts?: readonly string[]; origins?: readonly string[] } = {},
+  providers: readonly TrustedIssuer[] = [],
 ): Promise<HttpBench> {
   const bench = await openBench(config, grants);
   const key = await tokenKey(join(bench.folder, "log/synapse.db"));
@@ -33,7 +34,7 @@ export async function openHttpBench(
   const now = (): number => Date.now() + skew;
   const door = await HttpDoor.open(
     {
-      verifier: tokenVerifier({ audience, issuers: [ownIssuer(key)], now }),
+      verifier: tokenVerifier({ audience, issuers: [ownIssuer(key), ...providers], now }),
       audience,
       issuers: ["https://issuer.test"],
       allowed: { hosts: [], origins: [], ...allowed },

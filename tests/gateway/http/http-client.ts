@@ -1,3 +1,4 @@
+import { Agent, fetch, type Response } from "undici";
 import { readEventStream } from "../../../src/gateway/upstream/event-stream.js";
 import type { JsonObject } from "../../../src/model/json.js";
 import type { Message } from "../client.js";
@@ -19,11 +20,14 @@ export class HttpClient {
   /** What it answers to requests of the other side; undefined: nothing. */
   answers: (request: Message) => JsonObject | undefined = () => undefined;
   readonly #stop = new AbortController();
+  readonly #dispatcher: Agent;
   #last = 0;
 
-  constructor(url: string, token: string) {
+  /** @param connections at most, as one process has them; further requests wait. */
+  constructor(url: string, token: string, connections = 128) {
     this.url = url;
     this.token = token;
+    this.#dispatcher = new Agent({ connections });
   }
 
   headers(more: Record<string, string> = {}): Record<string, string> {
@@ -43,6 +47,7 @@ export class HttpClient {
     signal?: AbortSignal,
   ): Promise<Answer> {
     const response = await fetch(this.url, {
+      dispatcher: this.#dispatcher,
       method: "POST",
       headers: this.headers(more),
       body: typeof body === "string" ? body : JSON.stringify(body),
@@ -52,12 +57,24 @@ export class HttpClient {
   }
 
   async send(method: string, more: Record<string, string> = {}): Promise<Answer> {
-    return this.#read(await fetch(this.url, { method, headers: this.headers(more) }));
+    return this.#read(
+      await fetch(this.url, {
+        dispatcher: this.#dispatcher,
+        method,
+        headers: this.headers(more),
+      }),
+    );
   }
 
-  async initialize(capabilities: JsonObject = {}): Promise<Message> {
+  /** What comes back to a message, as it stands on the wire. */
+  async raw(body: JsonObject): Promise<string> {
+    const init = { method: "POST", headers: this.headers(), body: JSON.stringify(body) };
+    return (await fetch(this.url, { ...init, dispatcher: this.#dispatcher })).text();
+  }
+
+  async initialize(capabilities: JsonObject = {}, protocolVersion = "2025-11-25"): Promise<Message> {
     const clientInfo = { name: "test", version: "1" };
-    const params = { protocolVersion: "2025-11-25", capabilities, clientInfo };
+    const params = { protocolVersion, capabilities, clientInfo };
     const answer = await this.post({ jsonrpc: "2.0", id: "init", method: "initialize", params });
     this.session = answer.headers.get("mcp-session-id") ?? undefined;
     await this.post({ jsonrpc: "2.0", method: "notifications/initialized" });
@@ -78,9 +95,13 @@ export class HttpClient {
   }
 
   /** Opens the stream for what belongs to no request; settles when it is open. */
-  async listen(): Promise<{ readonly ended: Promise<void> }> {
+  async listen(lastEventId?: string): Promise<{ readonly ended: Promise<void> }> {
     const response = await fetch(this.url, {
-      headers: this.headers({ accept: "text/event-stream" }),
+      dispatcher: this.#dispatcher,
+      headers: this.headers({
+        accept: "text/event-stream",
+        ...(lastEventId === undefined ? {} : { "last-event-id": lastEventId }),
+      }),
       signal: this.#stop.signal,
     });
     if (response.status !== 200) throw new Error(`status ${response.status}`);

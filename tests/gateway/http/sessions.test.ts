@@ -106,7 +106,7 @@ describe("a hostile server, and clients that behave as they like", () => {
     await expect.poll(async () => (await bench.events("run_completed")).length).toBe(16);
   });
 
-  test("after DELETE the session is unknown, and what waited is told", async () => {
+  test("mcpatk-31 after DELETE the session is unknown, and what waited is told", async () => {
     const client = await bench.client();
     await client.initialize();
     const { ended } = await client.listen();

@@ -65,7 +65,7 @@ describe("a session belongs to the token that began it", () => {
   test.each<[string, () => Promise<string>]>([
     ["another agent's", () => bench.token("intruder")],
     ["another one of the same agent", () => bench.token("assistant")],
-  ])("%s does not get into it, nor end it, nor learn that it exists", async (_, other) => {
+  ])("mcpatk-31 %s does not get into it, nor end it, nor learn that it exists", async (_, other) => {
     const thief = await bench.client(await other());
     thief.session = client.session;
     const before = (await bench.events()).length;
@@ -79,7 +79,7 @@ describe("a session belongs to the token that began it", () => {
     expect((await client.post(ping)).status).toBe(200);
   });
 
-  test("its id is not one that can be guessed", async () => {
+  test("mcpatk-31 its id is not one that can be guessed", async () => {
     const another = await bench.client();
     await another.initialize();
     for (const session of [client.session, another.session]) expect(session).toMatch(/^[\w-]{43}$/);

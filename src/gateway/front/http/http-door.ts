@@ -73,7 +73,9 @@ export class HttpDoor {
     try {
       await new Promise<void>((resolve, reject) => {
         door.#server.once("error", reject);
-        door.#server.listen(at.port, at.host, () => resolve());
+        // Many clients that begin at once wait for their turn; the default of 511 has the kernel turn the others away.
+        const backlog = { ...defaultHttpLimits, ...options.limits }.connectionsMax;
+        door.#server.listen({ port: at.port, host: at.host, backlog }, () => resolve());
       });
     } catch (error) {
       door.#sessions.close();
@@ -141,7 +143,7 @@ export class HttpDoor {
         return this.#post(request, response, owner);
       case "GET":
         assertAccepts(request, ["text/event-stream"]);
-        return this.#sessionOf(request, owner).listen(response);
+        return this.#sessionOf(request, owner).listen(response, lastEventId(request));
       case "DELETE":
         this.#sessionOf(request, owner).terminate("the client ended the session");
         return void response.writeHead(204).end();
@@ -180,6 +182,11 @@ export class HttpDoor {
     if (typeof id !== "string") throw missingSession();
     return this.#sessions.find(id, owner);
   }
+}
+
+function lastEventId({ headers }: IncomingMessage): string | undefined {
+  const id = headers["last-event-id"];
+  return typeof id === "string" ? id : undefined;
 }
 
 function missingSession(): HttpRefusal {

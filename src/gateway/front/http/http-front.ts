@@ -1,6 +1,6 @@
 import type { ServerResponse } from "node:http";
 import { HttpRefusal } from "../../../model/errors.js";
-import type { JsonObject } from "../../../model/json.js";
+import { isJsonObject, type JsonObject } from "../../../model/json.js";
 import {
   idKey,
   isRequestId,
@@ -17,11 +17,17 @@ import type { Front, FrontEvents } from "../front.js";
 import { HeldMessages } from "./held-messages.js";
 import type { HttpLimits } from "./limits.js";
 import { Outgoing } from "./outgoing.js";
+import { PausedAnswer } from "./paused-answer.js";
+
+/** The revision that first lets a stream end before its answer (MCP, transports). */
+const resumedSince = "2025-11-25";
 
 /** One request of the client that waits for its answer. */
 interface Asked {
   readonly id: RequestId;
-  readonly outgoing: Outgoing;
+  outgoing: Outgoing;
+  /** Its client was told to come back for it. */
+  paused: PausedAnswer | undefined;
   readonly progressToken: RequestId | undefined;
   readonly begins: boolean;
   /** The client went away. That does not cancel it (MCP 2025-11-25, transports): its id stays in use. */
@@ -45,6 +51,9 @@ export class HttpFront implements Front {
   #events: FrontEvents | undefined;
   #why = "the session is over";
   #begun = false;
+  /** Whether the client takes a stream up again that ended early. */
+  #resumes = false;
+  #pauses = 0;
   #closed = false;
 
   /** @param id the session's, which its first answer tells the client. */
@@ -52,11 +61,7 @@ export class HttpFront implements Front {
     this.#id = id;
     this.#limits = limits;
     this.#onClosed = onClosed;
-    this.#held = new HeldMessages(limits, (request) => {
-      // The server waits for an answer that nobody can give.
-      const why = "the client has no stream open on which it could be asked";
-      this.#events?.message(rpcError(request, rpcCode.unavailable, why));
-    });
+    this.#held = new HeldMessages(limits, (request) => this.#undeliverable(request));
   }
 
   /** Whether something is under way: then it is not idle. */
@@ -85,8 +90,14 @@ export class HttpFront implements Front {
     response.writeHead(202, { "cache-control": "no-store" }).end();
   }
 
-  /** A stream for what belongs to no request. */
-  listen(response: ServerResponse): void {
+  /**
+   * A stream for what belongs to no request; or what is left of an answer, when its client was told to come back for
+   * it under `lastEventId`.
+   */
+  listen(response: ServerResponse, lastEventId?: string): void {
+    const asked = [...this.#asked.values()].find(({ paused }) => paused?.eventId === lastEventId);
+    if (lastEventId !== undefined && asked?.paused !== undefined)
+      return this.#resume(asked, asked.paused, response);
     const outgoing = this.#outgoingTo(response, {}, () => {
       const at = this.#listeners.indexOf(outgoing);
       if (at >= 0) this.#listeners.splice(at, 1);
@@ -103,6 +114,19 @@ export class HttpFront implements Front {
     if (message["method"] === undefined) this.#answer(message);
     else this.#tell(message, related);
     return ![...this.#outgoing].some(({ isSlow }) => isSlow);
+  }
+
+  streams(request: RequestId, pausedMs: number | undefined): void {
+    const asked = this.#asked.get(idKey(request));
+    if (asked === undefined || asked.gone || asked.paused !== undefined) return;
+    if (pausedMs === undefined || !this.#resumes) return asked.outgoing.open();
+    asked.paused = new PausedAnswer(
+      `${++this.#pauses}`,
+      this.#limits,
+      (id) => this.#undeliverable(id),
+      () => void this.#asked.delete(idKey(request)),
+    );
+    asked.outgoing.pause(asked.paused.eventId, PausedAnswer.retryMs(pausedMs));
   }
 
   pause(): void {
@@ -124,8 +148,10 @@ export class HttpFront implements Front {
     this.#closed = true;
     this.#gate.open();
     this.#held.clear();
-    for (const { id, outgoing } of this.#asked.values())
+    for (const { id, outgoing, paused } of this.#asked.values()) {
+      paused?.clear();
       outgoing.answer(rpcError(id, rpcCode.unavailable, this.#why));
+    }
     this.#asked.clear();
     for (const outgoing of this.#listeners.splice(0)) outgoing.end();
     this.#onClosed();
@@ -149,9 +175,25 @@ export class HttpFront implements Front {
     const headers = begins ? { "mcp-session-id": this.#id } : {};
     const outgoing = this.#outgoingTo(response, headers, () => void (asked.gone = true));
     const progressToken = progressTokenOf(paramsOf(request));
-    const asked: Asked = { id: request.id, outgoing, progressToken, begins, gone: false };
+    const asked: Asked = {
+      id: request.id,
+      outgoing,
+      paused: undefined,
+      progressToken,
+      begins,
+      gone: false,
+    };
     this.#asked.set(key, asked);
     events.message(request);
+  }
+
+  #resume(asked: Asked, paused: PausedAnswer, response: ServerResponse): void {
+    const outgoing = this.#outgoingTo(response, {}, () => {
+      if (asked.outgoing === outgoing) asked.gone = true;
+    });
+    outgoing.open();
+    Object.assign(asked, { outgoing, paused: undefined, gone: false });
+    if (paused.resume(outgoing)) this.#asked.delete(idKey(asked.id));
   }
 
   #outgoingTo(response: ServerResponse, headers: Record<string, string>, gone: () => void): Outgoing {
@@ -173,14 +215,23 @@ export class HttpFront implements Front {
     const asked = isRequestId(id) ? this.#asked.get(idKey(id)) : undefined;
     if (asked === undefined) return;
     this.#asked.delete(idKey(asked.id));
+    asked.paused?.clear();
     asked.outgoing.end();
+  }
+
+  /** The server waits for an answer that nobody can give. */
+  #undeliverable(request: RequestId): void {
+    const why = "the client has no stream open on which it could be asked";
+    this.#events?.message(rpcError(request, rpcCode.unavailable, why));
   }
 
   #answer(message: JsonObject): void {
     const { id } = message;
     const asked = isRequestId(id) ? this.#asked.get(idKey(id)) : undefined;
     if (asked === undefined) return;
+    if (asked.paused !== undefined) return asked.paused.answer(message);
     this.#asked.delete(idKey(asked.id));
+    if (asked.begins) this.#resumes = agreedVersion(message) >= resumedSince;
     asked.outgoing.answer(message);
     // A session that could not begin is none.
     if (asked.begins && "error" in message) this.terminate("the session could not begin");
@@ -191,19 +242,32 @@ export class HttpFront implements Front {
     if (message["method"] === "notifications/progress") {
       const { progressToken } = paramsOf(message);
       // Progress that nobody waits for any more is dropped.
-      return [...this.#asked.values()]
-        .find((asked) => !asked.gone && asked.progressToken === progressToken)
-        ?.outgoing.event(message);
+      const asked = [...this.#asked.values()].find(
+        (each) => isReached(each) && each.progressToken === progressToken,
+      );
+      return asked === undefined ? undefined : wayOf(asked).event(message);
     }
-    const calls = related
-      .map((id) => this.#asked.get(idKey(id)))
-      .filter((asked) => asked !== undefined && !asked.gone);
+    const calls = related.flatMap((id) => {
+      const asked = this.#asked.get(idKey(id));
+      return asked !== undefined && isReached(asked) ? [wayOf(asked)] : [];
+    });
     // Of several calls under way nothing says which one it is about; any client of this session may have to answer.
-    const way =
-      (calls.length === 1 ? calls[0]?.outgoing : undefined) ??
-      this.#listeners.at(-1) ??
-      calls.at(-1)?.outgoing;
+    const way = (calls.length === 1 ? calls[0] : undefined) ?? this.#listeners.at(-1) ?? calls.at(-1);
     if (way === undefined) this.#held.hold(message);
     else way.event(message);
   }
+}
+
+function isReached({ gone, paused }: Asked): boolean {
+  return !gone || paused !== undefined;
+}
+
+/** Where what belongs to a request goes. */
+function wayOf({ paused, outgoing }: Asked): { event(message: JsonObject): void } {
+  return paused ?? outgoing;
+}
+
+function agreedVersion({ result }: JsonObject): string {
+  const version = isJsonObject(result) ? result["protocolVersion"] : undefined;
+  return typeof version === "string" ? version : "";
 }

@@ -11,6 +11,8 @@ export interface HttpLimits {
   /** Messages that wait for such a stream, and for how long: clients open it after they have begun. */
   readonly heldMax: number;
   readonly heldMs: number;
+  /** An answer whose client was told to come back for it waits for so long, ms. */
+  readonly pausedMs: number;
   /** A reader that takes nothing for so long is cut off, ms, … */
   readonly slowMs: number;
   /** … and so is one that so many bytes wait for. */
@@ -30,6 +32,7 @@ export const defaultHttpLimits: HttpLimits = Object.freeze({
   listenersMax: 4,
   heldMax: 64,
   heldMs: 5_000,
+  pausedMs: 60_000,
   slowMs: 30_000,
   backlogBytesMax: 32 * 1024 * 1024,
   bodiesBytesMax: 64 * 1024 * 1024,

@@ -89,6 +89,15 @@ export class Outgoing {
     this.#finish(() => this.#response.end(text));
   }
 
+  /** The stream ends for now: its client asks for the rest under `eventId`, after `retryMs`. */
+  pause(eventId: string, retryMs: number): void {
+    if (this.#ended) return;
+    this.open();
+    // Without data: it is no message, and says from where to go on.
+    this.#write(`id: ${eventId}\nretry: ${retryMs}\ndata: \n\n`);
+    this.end();
+  }
+
   /** Nothing more comes. */
   end(): void {
     if (this.#ended) return;

@@ -1,0 +1,20 @@
+/**
+ * Numbers for text, to look things up by. Not for secrets and not for trust: whoever can choose a text can make two
+ * with one number, so what is found by it has to be compared.
+ */
+export function hashed(seed: number, text: string, start: number, end: number): number {
+  let number = seed;
+  for (let at = start; at < end; at++) number = mixed(number, text.charCodeAt(at));
+  return number;
+}
+
+/** So that `ab` and `c` are not `a` and `bc`. */
+export function ended(number: number): number {
+  return mixed(number, 0x10000);
+}
+
+/** FNV-1a with the high bits folded down, so that all of them depend on all. */
+export function mixed(number: number, unit: number): number {
+  const next = Math.imul(number ^ unit, 0x01000193);
+  return next ^ (next >>> 15);
+}

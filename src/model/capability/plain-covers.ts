@@ -1,0 +1,158 @@
+import type { Capability } from "./capability.js";
+import { SLASH, STAR } from "./syntax.js";
+
+/**
+ * C8 on the texts themselves, where that is enough: both are plain, and what is asked for is either without wildcards
+ * or the grant is a literal beginning with `**` behind it.
+ * @returns undefined where it is not: then the resources have to be compared.
+ */
+export function plainCovers(held: Capability, asked: Capability): boolean | undefined {
+  if (!held.isPlain || !asked.isPlain) return undefined;
+  if (held.actionEnd === asked.actionEnd && held.bodyStart === asked.bodyStart) {
+    // Nearly always the two agree in all that comes before the first wildcard, action included.
+    const end = Math.max(held.literalEnd - 1, held.bodyStart);
+    if (isSameText(held.text, 0, end, asked.text, 0)) return restCovers(held, asked);
+  }
+  if (!isSameDomain(held, asked) || !(isAnyAction(held) || isSameAction(held, asked))) return false;
+  return isMethodCovered(held, asked) && bodyCovers(held, asked);
+}
+
+/** Whether both name some resource, where `asked` is one resource; not for `net`, whose parts overlap one by one. */
+export function plainOverlaps(pattern: Capability, asked: Capability): boolean | undefined {
+  if (!pattern.isPlain || !asked.isPlain || hasWildcard(asked) || isNet(asked)) return undefined;
+  if (!isSameDomain(pattern, asked)) return false;
+  if (!isAnyAction(pattern) && !isAnyAction(asked) && !isSameAction(pattern, asked)) return false;
+  return bodyCovers(pattern, asked);
+}
+
+export function isSameDomain(one: Capability, other: Capability): boolean {
+  const end = one.domainEnd;
+  return end === other.domainEnd && isSameText(one.text, 0, end, other.text, 0);
+}
+
+export function isAnyAction({ text, domainEnd }: Capability): boolean {
+  return text.charCodeAt(domainEnd + 1) === STAR;
+}
+
+function isSameAction(one: Capability, other: Capability): boolean {
+  const end = one.actionEnd;
+  return end === other.actionEnd && isSameText(one.text, one.domainEnd, end, other.text, one.domainEnd);
+}
+
+function isNet({ text, domainEnd }: Capability): boolean {
+  return domainEnd === 3 && text.startsWith("net");
+}
+
+/** In its resource; the action is another matter. */
+function hasWildcard({ text, literalEnd }: Capability): boolean {
+  return literalEnd <= text.length;
+}
+
+/** Between action and body stands a method or nothing; none in a grant means GET and HEAD (C6). */
+function isMethodCovered(held: Capability, asked: Capability): boolean {
+  const start = held.actionEnd + 1;
+  const askedStart = asked.actionEnd + 1;
+  const length = held.bodyStart - start;
+  if (length === asked.bodyStart - askedStart) {
+    return length === 0 || isSameText(held.text, start, held.bodyStart, asked.text, askedStart);
+  }
+  if (length > 0) return false;
+  return asked.text.startsWith("GET ", askedStart) || asked.text.startsWith("HEAD ", askedStart);
+}
+
+function bodyCovers(held: Capability, asked: Capability): boolean | undefined {
+  // What comes before the first wildcard, without the slash in front of that.
+  const end = Math.max(held.literalEnd - 1, held.bodyStart);
+  return isSameText(held.text, held.bodyStart, end, asked.text, asked.bodyStart) && restCovers(held, asked);
+}
+
+/** What is left to compare where both begin alike. */
+function restCovers(held: Capability, asked: Capability): boolean | undefined {
+  const { bodyStart, literalEnd, text } = held;
+  const at = literalEnd + asked.bodyStart - bodyStart;
+  if (literalEnd > bodyStart && at <= asked.text.length && asked.text.charCodeAt(at - 1) !== SLASH)
+    return false;
+  if (!hasWildcard(asked)) return namesRest(text, literalEnd, asked.text, at);
+  if (!hasWildcard(held)) return false;
+  return literalEnd + 2 === text.length && isGap(text, literalEnd) ? true : undefined;
+}
+
+/** Compares `one[start, end)` with as much of `other` from `at` on. */
+export function isSameText(one: string, start: number, end: number, other: string, at: number): boolean {
+  const shift = at - start;
+  if (end + shift > other.length) return false;
+  for (let index = start; index < end; index++) {
+    if (one.charCodeAt(index) !== other.charCodeAt(index + shift)) return false;
+  }
+  return true;
+}
+
+/**
+ * C8 for the rest of two plain texts from a segment on, when `asked` holds no wildcard: whether the segments of
+ * `held` from `from` on name those of `asked` from `at` on. An index one past the end of its text means that no
+ * segment is left. Segments go leftmost after each `**`, and only the last `**` needs to be taken back, because what
+ * stands before it stays placed wherever the rest goes; so at most |segments| times |text|.
+ */
+export function namesRest(held: string, from: number, asked: string, at: number): boolean {
+  let pattern = from;
+  let text = at;
+  let gapPattern = -1;
+  let gapText = -1;
+  for (;;) {
+    if (pattern > held.length) {
+      if (text > asked.length) return true;
+    } else if (isGap(held, pattern)) {
+      gapPattern = pattern + 3;
+      if (gapPattern > held.length) return true;
+      gapText = text;
+      pattern = gapPattern;
+      continue;
+    } else if (text > asked.length) {
+      return false;
+    } else {
+      const end = segmentEnd(asked, text);
+      const patternEnd = segmentEnd(held, pattern);
+      if (namesSegment(held, pattern, patternEnd, asked, text, end)) {
+        pattern = patternEnd + 1;
+        text = end + 1;
+        continue;
+      }
+    }
+    if (gapPattern < 0 || gapText > asked.length) return false;
+    gapText = segmentEnd(asked, gapText) + 1;
+    pattern = gapPattern;
+    text = gapText;
+  }
+}
+
+function isGap(text: string, at: number): boolean {
+  return text.charCodeAt(at) === STAR && at + 1 < text.length && text.charCodeAt(at + 1) === STAR;
+}
+
+function segmentEnd(text: string, start: number): number {
+  let at = start;
+  while (at < text.length && text.charCodeAt(at) !== SLASH) at++;
+  return at;
+}
+
+/** A segment of `held` has one star at most (`readPlainText`); segments of `asked` are never empty. */
+function namesSegment(
+  held: string,
+  start: number,
+  end: number,
+  asked: string,
+  askedStart: number,
+  askedEnd: number,
+): boolean {
+  let at = start;
+  while (at < end && held.charCodeAt(at) !== STAR) at++;
+  const head = at - start;
+  if (at === end) {
+    return askedEnd - askedStart === head && isSameText(held, start, end, asked, askedStart);
+  }
+  const tail = end - at - 1;
+  if (askedEnd - askedStart < head + tail) return false;
+  return (
+    isSameText(held, start, at, asked, askedStart) && isSameText(held, at + 1, end, asked, askedEnd - tail)
+  );
+}

@@ -1,0 +1,269 @@
+import { mkdtempSync, rmSync } from "node:fs";
+import { tmpdir } from "node:os";
+import { join } from "node:path";
+import Database from "better-sqlite3";
+import * as fc from "fast-check";
+import { afterEach, beforeEach, describe, expect, it } from "vitest";
+import { type LogVerdict, verifyLog } from "../../src/audit/verify-log.js";
+import { authorizedMembers } from "../../src/core/records.js";
+import type { EventFilter } from "../../src/core/store.js";
+import { nodeTreeHasher } from "../../src/core/tree-hasher.js";
+import { canonicalJson } from "../../src/model/canonical.js";
+import type { AuditEvent } from "../../src/model/event.js";
+import { treeRoot } from "../../src/model/proof/compact-range.js";
+import { createPipeline, defineAction, SecureExecutionContext } from "../../src/index.js";
+import { State } from "../../src/model/state.js";
+import { SqliteDriver } from "../../src/stores/sqlite/driver.js";
+import { openImage } from "../../src/stores/sqlite/image.js";
+import { lagMax } from "../../src/stores/sqlite/projections.js";
+import { dumpState } from "../model/fixtures/dump-state.js";
+import { World } from "../model/fixtures/world.js";
+import { append, begin, loaded, write } from "./contract-writing.js";
+
+/*
+ * The tables follow the log at a distance (docs/adr/0009). Whoever reads them has to get what the whole log says,
+ * wherever they stand, and whoever wrote last, and however it ended.
+ */
+
+let folder: string;
+let file: string;
+let drivers: SqliteDriver[];
+beforeEach(() => {
+  folder = mkdtempSync(join(tmpdir(), "synapse-lag-"));
+  file = join(folder, "log.db");
+  drivers = [];
+});
+afterEach(() => {
+  for (const driver of drivers) driver.close();
+  rmSync(folder, { recursive: true });
+});
+
+function open(): SqliteDriver {
+  const driver = new SqliteDriver(file, { create: true });
+  drivers.push(driver);
+  return driver;
+}
+
+function sql<T>(query: string): T {
+  const db = new Database(file, { readonly: true });
+  try {
+    return db.prepare(query).pluck().get() as T;
+  } finally {
+    db.close();
+  }
+}
+const tablesAt = () => sql<number>("SELECT size FROM tree_head");
+
+/** Authority, and then nothing but steps of three agents in two runs: some end, some stay open. */
+function steps(count: number): World {
+  const world = new World();
+  world.issue("fs:read", { constraints: { rate: { limit: 1_000, per: "1h" } } });
+  for (const agent of ["a", "b", "c"]) world.bind(agent, "fs:read");
+  for (let n = 0; n < count; n++) {
+    const agent = "abc"[n % 3] ?? "a";
+    const own = { agent_id: agent, run_id: n % 2 === 0 ? "run_1" : "run_2" };
+    const request = world.tx.emit({ event: "step_execution_requested", ...own }).id;
+    const decision = world.ask("fs:read:/x", { agent });
+    if (!decision.allowed) throw new Error(decision.reason);
+    const ids = { ...own, request_id: request };
+    world.tx.emit({ event: "step_execution_authorized", ...ids, ...authorizedMembers(decision) });
+    if (n % 7 !== 0) world.tx.emit({ event: "step_execution_completed", ...ids, result: "success" });
+  }
+  return world;
+}
+
+function folded(events: readonly AuditEvent[]): State {
+  const state = new State();
+  for (const event of events) state.fold(event);
+  return state;
+}
+
+const authorityOnly = 4;
+
+describe("how far", () => {
+  it("the tables are at the head of the log with whatever is more than a step", () => {
+    const driver = open();
+    write(driver, steps(3).events.slice(0, authorityOnly));
+    expect(tablesAt()).toBe(authorityOnly);
+  });
+
+  it("steps alone stay in the log alone, until there are many, and no longer", () => {
+    const driver = open();
+    const { events } = steps(600);
+    for (const [n, event] of events.entries()) {
+      write(driver, [event]);
+      const lag = n + 1 - tablesAt();
+      expect(lag).toBeLessThanOrEqual(lagMax);
+      if (n >= authorityOnly && n < lagMax) expect(tablesAt()).toBe(authorityOnly);
+    }
+    expect(tablesAt()).toBeGreaterThan(lagMax);
+  });
+
+  it("who gives back its lease leaves nothing behind", () => {
+    const driver = open();
+    const { events } = steps(5);
+    write(driver, events);
+    write(driver, []);
+    const tx = begin(driver);
+    tx.removeLease("nobody");
+    tx.commit();
+    expect(tablesAt()).toBe(events.length);
+  });
+
+  it("what was rolled back is not in the tables, and what follows is", () => {
+    const driver = open();
+    const { events } = steps(5);
+    write(driver, events.slice(0, 8));
+    const tried = begin(driver);
+    for (const event of events.slice(8, 12)) append(tried, event);
+    tried.removeLease("nobody");
+    tried.rollback();
+    write(driver, events.slice(8));
+    const tx = begin(driver);
+    tx.removeLease("nobody");
+    tx.commit();
+    expect(tablesAt()).toBe(events.length);
+    expect(sql("SELECT count(*) FROM event_keys")).toBe(events.length);
+    expect(dumpState(loaded(open()))).toEqual(dumpState(folded(events)));
+  });
+});
+
+describe("law: wherever the tables stand, what is read is what the whole log says", () => {
+  const { events } = steps(40);
+  const pieces = fc.array(fc.integer({ min: 1, max: 9 }), { minLength: 1, maxLength: 30 });
+  const settles = fc.array(fc.boolean(), { minLength: 30, maxLength: 30 });
+  const filters = fc.record(
+    {
+      agentId: fc.constantFrom("a", "b", "nobody"),
+      runId: fc.constantFrom("run_1", "run_2"),
+      event: fc.constantFrom("step_execution_requested", "step_execution_completed"),
+      after: fc.integer({ min: 0, max: 130 }),
+      limit: fc.integer({ min: 0, max: 20 }),
+      newest: fc.boolean(),
+    },
+    { requiredKeys: [] },
+  );
+
+  it("the state, the tree, and events by any filter, with two writers in turn", () => {
+    fc.assert(
+      fc.property(
+        pieces,
+        settles,
+        fc.array(filters, { minLength: 4, maxLength: 4 }),
+        (sizes, settle, asked) => {
+          const path = join(folder, `${Math.random()}.db`);
+          const writers = [0, 1].map(() => new SqliteDriver(path, { create: true }));
+          try {
+            let from = 0;
+            for (const [n, size] of sizes.entries()) {
+              const writer = writers[n % 2] as SqliteDriver;
+              const tx = begin(writer);
+              for (const event of events.slice(from, from + size)) append(tx, event);
+              if (settle[n] === true) tx.removeLease("nobody");
+              tx.commit();
+              from = Math.min(events.length, from + size);
+            }
+            const there = events.slice(0, from);
+            for (const driver of writers) {
+              expect(dumpState(loaded(driver))).toEqual(dumpState(folded(there)));
+              const leaves = there.map((event) => nodeTreeHasher.leaf(Buffer.from(canonicalJson(event))));
+              expect(driver.treeHead().size).toBe(from);
+              expect(Buffer.from(driver.treeHead().root)).toEqual(
+                Buffer.from(treeRoot(nodeTreeHasher, leaves)),
+              );
+              for (const filter of asked) expect(driver.readEvents(filter)).toEqual(chosen(there, filter));
+            }
+            const image = openImage(path);
+            for (const event of there) expect(image.eventById(event.id)?.seq).toBe(event.seq);
+            expect(image.eventById("evt-none")).toBeUndefined();
+            for (const run of ["run_1", "run_2"]) {
+              const own = there.filter((event) => event["run_id"] === run);
+              const range = own.length === 0 ? undefined : { first: own[0]?.seq, last: own.at(-1)?.seq };
+              expect(image.rangeOfRun(run)).toEqual(range);
+            }
+            image.close();
+          } finally {
+            for (const writer of writers) writer.close();
+          }
+        },
+      ),
+      { numRuns: 60 },
+    );
+  });
+
+  function chosen(from: readonly AuditEvent[], filter: EventFilter): AuditEvent[] {
+    const found = from.filter(
+      (event) =>
+        (filter.agentId === undefined || event["agent_id"] === filter.agentId) &&
+        (filter.runId === undefined || event["run_id"] === filter.runId) &&
+        (filter.event === undefined || event.event === filter.event) &&
+        event.seq > (filter.after ?? 0),
+    );
+    if (filter.limit === undefined) return found;
+    return filter.newest === true
+      ? found.slice(Math.max(0, found.length - filter.limit))
+      : found.slice(0, filter.limit);
+  }
+});
+
+describe("an auditor of a log whose writer was killed", () => {
+  const action = defineAction({ name: "test.nothing", requires: () => "job:run", run: () => null });
+
+  /** The verdict on a copy of the log while its writer works, with a change made to the copy. */
+  async function problemsAfter(change: string): Promise<LogVerdict["problems"]> {
+    const pipeline = await createPipeline({ database: file, actions: [action] });
+    const limits = { rate: { limit: 100, per: "1h" } };
+    await pipeline.capabilityManager.issue({ capability: "job:run", issuedBy: "op", constraints: limits });
+    await pipeline.bindingManager.bind({ agentId: "a", capability: "job:run", createdBy: "op" });
+    const context = { workflowId: "w", agentId: "a", requiredCapability: "job:run", auditReference: "r" };
+    for (let n = 0; n < 5; n++) {
+      const step = { ...context, stepId: `s${n}`, traceId: "t", action };
+      await pipeline.executor.executeStep(new SecureExecutionContext(step));
+    }
+    const copy = join(folder, "copy.db");
+    const db = new Database(file);
+    db.exec(`VACUUM INTO '${copy}'`);
+    db.close();
+    await pipeline.close();
+    const changed = new Database(copy);
+    expect(changed.prepare("SELECT size FROM tree_head").pluck().get()).toBe(2);
+    expect(changed.prepare("SELECT count(*) FROM events").pluck().get()).toBe(17);
+    changed.exec(change);
+    changed.close();
+    const image = openImage(copy);
+    try {
+      return (await verifyLog(image)).problems;
+    } finally {
+      image.close();
+    }
+  }
+
+  it("compares the tables with the log as it was when they stood there", async () => {
+    expect(await problemsAfter("SELECT 1")).toEqual([]);
+  });
+
+  it.each([
+    ["a use that the tables have not heard of", "UPDATE authority SET uses = 5", "projection_mismatch"],
+    ["another agent", "UPDATE event_keys SET agent_id = 'z' WHERE seq = 2", "projection_mismatch"],
+    ["an event that is not found any more", "DELETE FROM event_keys WHERE seq = 2", "projection_mismatch"],
+    ["an event found too early", "INSERT INTO event_keys VALUES (3, 'x', NULL, NULL)", "projection_mismatch"],
+    ["tables that claim to know less", "UPDATE tree_head SET size = 1", "root_mismatch"],
+    ["tables that claim to know more", "UPDATE tree_head SET size = 17", "root_mismatch"],
+    ["tables ahead of the log", "UPDATE tree_head SET size = 18", "root_mismatch"],
+    ["an event at the end edited", "UPDATE events SET doc = replace(doc, 's4', 's9')", "entry_mismatch"],
+  ])("finds %s", async (_what, change, code) => {
+    expect((await problemsAfter(change))[0]).toMatchObject({ code });
+  });
+});
+
+it("a log that does not reach where its tables stand decides nothing", () => {
+  const driver = open();
+  write(driver, steps(1).events);
+  const tx = begin(driver);
+  tx.removeLease("nobody");
+  tx.commit();
+  const db = new Database(file);
+  db.exec("DELETE FROM events WHERE seq > 4");
+  db.close();
+  expect(() => loaded(open())).toThrow(expect.objectContaining({ code: "damaged_store" }) as Error);
+});
