@@ -73,12 +73,9 @@ export class KeyCheck {
   }
 }
 
+/** No value of the column holds what stands between values, or for none (`LogImage.keyPage`). */
 function isColumn(column: string, values: readonly (string | null)[]): boolean {
-  let marks = values.length - 1;
-  for (const value of values) if (value === null) marks++;
-  // A value that holds what stands between values, or for none, could be taken for others.
-  const text = values.map((value) => value ?? none).join(between);
-  return column === text && (text.match(/[\0\u0001]/g)?.length ?? 0) === marks;
+  return column === values.map((value) => value ?? none).join(between);
 }
 
 function textOrNull(value: unknown): string | null {

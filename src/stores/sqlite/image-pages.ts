@@ -53,8 +53,10 @@ export function blobPageReader(db: Connection): LogImage["blobsOf"] {
   };
 }
 
+/** A text that holds what stands between values, or for none, is odd: it could be taken for others. */
 const textOrNone = (column: string) =>
-  `CASE typeof(${column}) WHEN 'text' THEN ${column} WHEN 'null' THEN char(1) END`;
+  `CASE typeof(${column}) WHEN 'text' THEN CASE WHEN instr(${column}, char(0)) = 0 AND instr(${column}, char(1)) = 0 ` +
+  `THEN ${column} END WHEN 'null' THEN char(1) END`;
 const keysOfPage =
   "SELECT count(*), group_concat(id, char(0)), group_concat(run, char(0)), group_concat(agent, char(0)) FROM (" +
   `SELECT ${textOrNone("id")} AS id, ${textOrNone("run_id")} AS run, ${textOrNone("agent_id")} AS agent ` +
