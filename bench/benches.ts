@@ -1,5 +1,6 @@
 import { decide } from "./decide/decide.js";
 import type { Bench } from "./harness/bench.js";
+import { memory } from "./memory/memory.js";
 import { step } from "./step/step.js";
 import { verify } from "./verify/verify.js";
 
@@ -10,4 +11,6 @@ export const benches: readonly Bench[] = [
   step,
   //
   verify,
+  //
+  memory,
 ];
