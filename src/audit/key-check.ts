@@ -1,4 +1,4 @@
-import type { KeyRow, LogImage } from "../core/log-image.js";
+import type { KeyColumn, KeyRow, LogImage } from "../core/log-image.js";
 import type { AuditEvent } from "../model/event.js";
 import { type Problem, problem } from "./problem.js";
 
@@ -73,9 +73,20 @@ export class KeyCheck {
   }
 }
 
-/** No value of the column holds what stands between values, or for none (`LogImage.keyPage`). */
-function isColumn(column: string, values: readonly (string | null)[]): boolean {
-  return column === values.map((value) => value ?? none).join(between);
+/**
+ * Whether a column has these values. Marks between values and for none are counted on both sides: a value that holds
+ * one could be taken for others, so it is left to a comparison row by row.
+ */
+function isColumn(column: KeyColumn, values: readonly (string | null)[]): boolean {
+  let missing = 0;
+  for (const value of values) if (value === null) missing++;
+  const text = values.map((value) => value ?? none).join(between);
+  return (
+    column.text === text &&
+    column.none === missing &&
+    text.split(between).length === values.length &&
+    text.split(none).length - 1 === missing
+  );
 }
 
 function textOrNull(value: unknown): string | null {

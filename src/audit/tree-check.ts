@@ -18,7 +18,7 @@ export interface LogTree {
   begin(sizes: readonly number[]): void;
   /** Number of the last event that the tables have heard of; -1 when they do not say. */
   readonly tablesSize: number;
-  /** Whether this is the leaf hash of a text, one character a byte. */
+  /** Whether this is the leaf hash of a text, one character a byte; a tree that is assumed asks for none. */
   isLeaf(text: string, leaf: string): boolean;
   /** @throws EvidenceError when the leaf completes a node, and another one is kept: it is not appended then. */
   append(leaf: string): void;
@@ -101,11 +101,11 @@ export class TreeCheck implements LogTree {
   }
 
   end(): void {
-    const count = this.#image.eventCount();
-    if (count !== this.size)
+    const beside = this.#image.eventsBeside(this.size);
+    if (beside !== 0)
       throw new EvidenceError(
         "wrong_order",
-        `the log has ${count} rows, but numbers lead to ${this.size} of them`,
+        `the log has ${this.size + beside} rows, but numbers lead to ${this.size} of them`,
       );
     if (!this.#tablesMet) throw this.#otherHead();
     const nodes = this.#image.nodeCount();
@@ -176,7 +176,7 @@ export class AssumedTree implements LogTree {
   }
 
   end(): void {
-    if (this.#image.eventCount() !== this.size || this.size < this.tablesSize) throw notAsAssumed();
+    if (this.#image.eventsBeside(this.size) !== 0 || this.size < this.tablesSize) throw notAsAssumed();
   }
 
   async late(): Promise<TreeSurvey["roots"]> {

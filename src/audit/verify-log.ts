@@ -99,11 +99,11 @@ async function readAll(
   each: () => void,
   { onProgress, signal }: VerifyLogOptions,
 ): Promise<void> {
-  const total = image.eventCount();
+  const total = image.lastSeq();
   each();
   let after = Number.MIN_SAFE_INTEGER;
   for (;;) {
-    const page = image.entries(after, pageSize);
+    const page = image.entries(after, pageSize, events.needsLeaves);
     const rows = page === undefined ? image.events(after, pageSize) : [];
     if (page !== undefined) events.takePage(page, each);
     for (const row of rows) {
