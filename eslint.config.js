@@ -22,7 +22,7 @@ export default tseslint.config(
   },
   {
     // Programs of their own, which other processes run as they are: they have no types.
-    files: ["examples/**/*.mjs", "tests/**/*.mjs"],
+    files: ["bench/**/*.mjs", "examples/**/*.mjs", "tests/**/*.mjs"],
     ...tseslint.configs.disableTypeChecked,
     rules: { ...tseslint.configs.disableTypeChecked.rules, "no-console": "off" },
   },

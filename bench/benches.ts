@@ -1,4 +1,7 @@
+import { bindings } from "./decide/bindings.js";
 import { decide } from "./decide/decide.js";
+import { many } from "./decide/many.js";
+import { gateway } from "./gateway/gateway.js";
 import type { Bench } from "./harness/bench.js";
 import { memory } from "./memory/memory.js";
 import { step } from "./step/step.js";
@@ -7,10 +10,12 @@ import { verify } from "./verify/verify.js";
 /** Every bench there is, in the order in which they run. */
 export const benches: readonly Bench[] = [
   decide,
+  many,
+  bindings,
   //
   step,
+  gateway,
   //
   verify,
-  //
   memory,
 ];

@@ -32,8 +32,8 @@ export const decide: Bench = {
       comparisons: reports.flatMap(({ comparisons }) => comparisons),
       checked: reports.reduce((sum, { checked }) => sum + checked, 0),
       notes: [
-        "70 % of the questions are allowed. Every agent has a binding of each of ten shapes, all with an expiry (one " +
-          "in 23 is past), two of the ten with a constraint: not_before, max_uses, rate, except, params, when in turn.",
+        "70 % of the questions are allowed. Every agent has five folders, five bindings of other shapes, all with an " +
+          "expiry (one in 23 is past), two of the ten with a constraint: not_before, max_uses, rate, except, params, when in turn.",
         "Synapse is measured from the text of a capability: it is parsed and checked each time. `simple` splits it.",
         ...reports.flatMap(({ notes }) => notes),
       ],

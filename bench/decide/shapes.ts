@@ -12,22 +12,8 @@ export interface Shape {
 const home = (a: number): string => `/ws${a % 50}/p${a}`;
 const deeper = (x: number): string => ["", "/s", "/s/t"][x % 3] ?? "";
 
-/** Every kind of pattern there is: exact, `**` at the end and in the middle, `*` as a segment and inside one, any action. */
-export const shapes: readonly Shape[] = [
-  folder("d0"),
-  folder("d1"),
-  {
-    grant: (a) => `fs:read:${home(a)}/m/*/logs/**`,
-    ask: (a, x) => `fs:read:${home(a)}/m/x${x % 100}/logs/f${x}.log`,
-    except: (a) => `${home(a)}/m/*/logs/secret/**`,
-    touch: (a, x) => `fs:read:${home(a)}/m/x${x % 100}/logs/secret/f${x}.log`,
-  },
-  {
-    grant: (a) => `fs:write:${home(a)}/out/*`,
-    ask: (a, x) => `fs:write:${home(a)}/out/f${x}.txt`,
-    except: (a) => `${home(a)}/out/*.key`,
-    touch: (a, x) => `fs:write:${home(a)}/out/f${x}.key`,
-  },
+/** The shapes that an agent has one of, in turn: `*` inside a segment, any action, `**` in the middle, a tool. */
+const rare: readonly Shape[] = [
   {
     grant: (a) => `fs:write:${home(a)}/reports/q*-final.csv`,
     ask: (a, x) => `fs:write:${home(a)}/reports/q${x}-final.csv`,
@@ -39,6 +25,39 @@ export const shapes: readonly Shape[] = [
     ask: (a, x) => `fs:${x % 2 === 0 ? "write" : "delete"}:${home(a)}/tmp${deeper(x)}/f${x}`,
     except: (a) => `${home(a)}/tmp/secret/**`,
     touch: (a, x) => `fs:delete:${home(a)}/tmp/secret/f${x}`,
+  },
+  {
+    grant: (a) => `fs:read:${home(a)}/src/**/*.ts`,
+    ask: (a, x) => `fs:read:${home(a)}/src${deeper(x)}/f${x}.ts`,
+    except: (a) => `${home(a)}/src/secret/**`,
+    touch: (a, x) => `fs:read:${home(a)}/src/secret/f${x}.ts`,
+  },
+  {
+    grant: (a) => `mcp:call:files-${a}/read_*`,
+    ask: (a, x) => `mcp:call:files-${a}/read_t${x % 50}`,
+    except: (a) => `files-${a}/read_secret*`,
+    touch: (a, x) => `mcp:call:files-${a}/read_secret${x % 50}`,
+  },
+];
+
+/** Every kind of pattern there is, and folders more often than others, as people write them. */
+export const shapes: readonly Shape[] = [
+  folder("d0"),
+  folder("d1"),
+  folder("d2"),
+  folder("d3"),
+  folder("d4"),
+  {
+    grant: (a) => `fs:read:${home(a)}/m/*/logs/**`,
+    ask: (a, x) => `fs:read:${home(a)}/m/x${x % 100}/logs/f${x}.log`,
+    except: (a) => `${home(a)}/m/*/logs/secret/**`,
+    touch: (a, x) => `fs:read:${home(a)}/m/x${x % 100}/logs/secret/f${x}.log`,
+  },
+  {
+    grant: (a) => `fs:write:${home(a)}/out/*`,
+    ask: (a, x) => `fs:write:${home(a)}/out/f${x}.txt`,
+    except: (a) => `${home(a)}/out/*.key`,
+    touch: (a, x) => `fs:write:${home(a)}/out/f${x}.key`,
   },
   {
     grant: (a) => `net:http:GET api.h${a}.test/v1/*/items`,
@@ -54,18 +73,16 @@ export const shapes: readonly Shape[] = [
     touch: (a) => `fs:read:${home(a)}/exact/file.txt`,
   },
   {
-    grant: (a) => `fs:read:${home(a)}/src/**/*.ts`,
-    ask: (a, x) => `fs:read:${home(a)}/src${deeper(x)}/f${x}.ts`,
-    except: (a) => `${home(a)}/src/secret/**`,
-    touch: (a, x) => `fs:read:${home(a)}/src/secret/f${x}.ts`,
-  },
-  {
-    grant: (a) => `mcp:call:files-${a}/read_*`,
-    ask: (a, x) => `mcp:call:files-${a}/read_t${x % 50}`,
-    except: (a) => `files-${a}/read_secret*`,
-    touch: (a, x) => `mcp:call:files-${a}/read_secret${x % 50}`,
+    grant: (a) => rareFor(a).grant(a),
+    ask: (a, x) => rareFor(a).ask(a, x),
+    except: (a) => rareFor(a).except(a),
+    touch: (a, x) => rareFor(a).touch(a, x),
   },
 ];
+
+function rareFor(a: number): Shape {
+  return rare[a % rare.length] as Shape;
+}
 
 function folder(name: string): Shape {
   return {

@@ -20,6 +20,11 @@ export class Simple implements Decider {
   readonly exact = true;
   readonly #agents = new Map<string, Entry[]>();
 
+  /** How many agents have something. */
+  get agents(): number {
+    return this.#agents.size;
+  }
+
   add({ agent, capability, expiresAt, limit }: Grant): void {
     const entry = {
       pieces: piecesOf(capability),

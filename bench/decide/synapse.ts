@@ -34,12 +34,13 @@ export class Synapse implements Decider {
 }
 
 export function requestOf({ agent, params }: Question, requirement: Capability): DecisionRequest {
+  const requirements = [requirement];
   return {
     agentId: agent,
     workflowId: "bench",
     stepId: "bench",
-    requirements: [requirement],
-    ceiling: [requirement],
+    requirements,
+    ceiling: requirements,
     params,
   };
 }
@@ -51,7 +52,7 @@ export function answerOf(decision: Decision): string {
 
 /** Three contracts that every binding stands under. */
 export function contractEvents(): AuditEvent[] {
-  return ["fs:*", "net:http:GET **/**", "mcp:call"].map((capability, index) =>
+  return ["fs:*", "net:http", "mcp:call"].map((capability, index) =>
     event(index + 1, {
       event: "capability_created",
       contract_id: `ctr-${capability.slice(0, capability.indexOf(":"))}`,

@@ -34,7 +34,7 @@ export interface BenchOptions {
   /** An empty folder that is removed afterwards. */
   readonly folder: string;
   /** Says on standard error what is being done. */
-  say(line: string): void;
+  readonly say: (line: string) => void;
 }
 
 export interface Bench {

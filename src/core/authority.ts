@@ -175,10 +175,10 @@ function findAbove(
     return contract;
   }
   let best: ContractRecord | undefined;
-  tx.state.contractCandidates(request.agentId, capability, (contract) => {
-    if (unfit(contract, request.agentId, capability, wanted, tx.at) !== undefined) return;
+  for (const contract of tx.state.contractCandidates(request.agentId, capability)) {
+    if (unfit(contract, request.agentId, capability, wanted, tx.at) !== undefined) continue;
     if (best === undefined || isNarrower(contract, best)) best = contract;
-  });
+  }
   if (best !== undefined) return best;
   throw new NoAuthorityError(
     `no active contract issued to \`${request.agentId}\` covers \`${capability.text}\``,

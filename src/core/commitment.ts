@@ -1,5 +1,5 @@
 import type { AuditEvent } from "../model/event.js";
-import { randomBytes } from "node:crypto";
+import { randomFillSync } from "node:crypto";
 import { canonicalJson } from "../model/canonical.js";
 import type { JsonObject, JsonValue } from "../model/json.js";
 import { sha256Hex } from "../model/sha256.js";
@@ -10,9 +10,29 @@ import type { Blob, BlobKey } from "./store.js";
  * salt keeps a short value (a yes, a name) from being guessed from its digest.
  */
 export function commitTo(value: JsonValue): Blob {
-  const bytes = Buffer.from(canonicalJson(value), "utf8");
-  const salt = randomBytes(16);
+  return commitToText(canonicalJson(value));
+}
+
+/** @param text the value's RFC 8785 form. */
+export function commitToText(text: string): Blob {
+  const bytes = Buffer.from(text, "utf8");
+  const salt = nextSalt();
   return { ref: sha256Hex(Buffer.concat([salt, bytes])), salt, bytes };
+}
+
+const saltBytes = 16;
+const salts = Buffer.alloc(256 * saltBytes);
+let used = salts.length;
+
+/** The operating system is asked for many at once; one that was given out is not kept. */
+function nextSalt(): Buffer {
+  if (used === salts.length) {
+    randomFillSync(salts);
+    used = 0;
+  }
+  const salt = Buffer.from(salts.subarray(used, used + saltBytes));
+  salts.fill(0, used, (used += saltBytes));
+  return salt;
 }
 
 /**
@@ -62,5 +82,10 @@ export function frozenJson(value: JsonValue): JsonValue {
 
 /** Unsalted digest of a value, for comparing results; given to the caller, never logged. */
 export function digestOf(value: JsonValue): string {
-  return `sha256:${sha256Hex(canonicalJson(value))}`;
+  return digestOfText(canonicalJson(value));
+}
+
+/** @param text the value's RFC 8785 form. */
+export function digestOfText(text: string): string {
+  return `sha256:${sha256Hex(text)}`;
 }

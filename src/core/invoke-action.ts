@@ -9,7 +9,9 @@ import type { ExecutionFailure } from "./result.js";
 import { failureOf, type Settled } from "./settle.js";
 
 /** What an action came to, before it is known whether it may be given out. */
-export type Outcome = { readonly output: JsonValue } | { readonly failure: ExecutionFailure };
+export type Outcome =
+  /** `canonical`: the output's RFC 8785 form, of which its commitment and its digest are made. */
+  { readonly output: JsonValue; readonly canonical: string } | { readonly failure: ExecutionFailure };
 
 /** A gate that knows when nothing is in flight: an action may not wait for everything that it began. */
 export interface SettlingGate extends EffectGate {
@@ -60,8 +62,9 @@ export function outcomeOf(settled: Settled, outputBytesMax: number): Outcome {
   try {
     // A function that returns nothing gives null; whatever else is not JSON is a failure (G4).
     const output = copyJson(settled.value ?? null);
-    const bytes = Buffer.byteLength(canonicalJson(output));
-    if (bytes <= outputBytesMax) return { output };
+    const canonical = canonicalJson(output);
+    const bytes = Buffer.byteLength(canonical);
+    if (bytes <= outputBytesMax) return { output, canonical };
     return {
       failure: {
         code: "output_too_large",

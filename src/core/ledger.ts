@@ -41,6 +41,7 @@ export class Ledger {
   #closing = false;
   #suspect = false;
   #closed = false;
+  #stamped: { readonly at: number; readonly text: string } | undefined;
   #refusal: AuditUnavailableError | undefined;
 
   constructor(driver: StoreDriver, parts: { clock: Clock; ids: IdSource; logger?: Logger | undefined }) {
@@ -222,7 +223,7 @@ export class Ledger {
           ...body,
           id: this.#ids.next("evt"),
           seq: state.seq + 1,
-          timestamp: formatInstant(at),
+          timestamp: this.#stamp(at),
           protocol_version: protocolVersion,
         };
         const text = canonicalJson(event);
@@ -247,6 +248,12 @@ export class Ledger {
       renewLease: () => void writes.push((tx) => this.#lease.write(tx)),
       removeLease: (writer) => void writes.push((tx) => tx.removeLease(writer)),
     };
+  }
+
+  /** Events of one transaction mostly have one time. */
+  #stamp(at: number): string {
+    if (this.#stamped?.at !== at) this.#stamped = { at, text: formatInstant(at) };
+    return this.#stamped.text;
   }
 
   #withdraw(tx: StoreTransaction, batch: readonly Job[], culprit: Job, error: unknown): void {

@@ -2,7 +2,6 @@ import type { BindingRecord } from "../model/authority.js";
 import type { DenialReason } from "../model/denial.js";
 import { redactedExplanation } from "../model/explain.js";
 import type { JsonValue } from "../model/json.js";
-import { digestOf } from "./commitment.js";
 
 /** Why an action that was started gave no output; `code` is stable, `message` for people. No wall-clock in it. */
 export interface ExecutionFailure {
@@ -55,8 +54,9 @@ export function completed(
   of: Common,
   bindings: readonly BindingRecord[],
   output: JsonValue,
+  outputDigest: string,
 ): ExecutionResult {
-  return Object.freeze({ status: "completed", ...ran(of, bindings), output, outputDigest: digestOf(output) });
+  return Object.freeze({ status: "completed", ...ran(of, bindings), output, outputDigest });
 }
 
 export function denied(of: Common, reason: DenialReason, explanation: string): ExecutionResult {

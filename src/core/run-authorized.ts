@@ -1,6 +1,7 @@
 import { AuditUnavailableError } from "../model/errors.js";
 import type { JsonObject } from "../model/json.js";
-import { commitTo } from "./commitment.js";
+import { commitToText, digestOfText } from "./commitment.js";
+import type { Blob } from "./store.js";
 import type { SecureExecutionContext } from "./context.js";
 import type { Demand } from "./demand.js";
 import { Effects, type Power } from "./effects.js";
@@ -118,8 +119,10 @@ interface Ending {
 async function complete(ending: Ending): Promise<ExecutionResult> {
   const { parts, authorized } = ending;
   const { context, authorization } = authorized;
+  // Before the log is locked: an output may be large.
+  const kept = "output" in ending.outcome ? commitToText(ending.outcome.canonical) : undefined;
   try {
-    return await parts.ledger.submit(context.agentId, (tx) => appendCompleted(tx, ending), "begun");
+    return await parts.ledger.submit(context.agentId, (tx) => appendCompleted(tx, ending, kept), "begun");
   } catch (error) {
     if (!(error instanceof AuditUnavailableError)) throw error;
     const failure = {
@@ -133,6 +136,7 @@ async function complete(ending: Ending): Promise<ExecutionResult> {
 function appendCompleted(
   tx: Tx,
   { parts, call, authorized, step, effects, common, settled, outcome, startedAt }: Ending,
+  kept: Blob | undefined,
 ): ExecutionResult {
   const { context, authorization } = authorized;
   const { bindings } = authorization;
@@ -141,7 +145,6 @@ function appendCompleted(
   // The last word inside the transaction: a revocation that came first fences this result (D7).
   step.checkAuthority(parts.ledger);
   const failure = step.stop ?? ("failure" in outcome ? outcome.failure : undefined);
-  const kept = "output" in outcome ? commitTo(outcome.output) : undefined;
   if (kept !== undefined) tx.keep(kept);
   tx.emit({
     ...common,
@@ -157,7 +160,9 @@ function appendCompleted(
       : { [failure === undefined ? "output_commitment" : "late_output_commitment"]: kept.ref }),
     ...(settled.kind === "abandoned" ? { abandoned: true } : {}),
   });
-  if (failure === undefined && "output" in outcome) return completed(context, bindings, outcome.output);
+  if (failure === undefined && "output" in outcome) {
+    return completed(context, bindings, outcome.output, digestOfText(outcome.canonical));
+  }
   const why = failure ?? { code: "action_failed", message: "the action failed" };
   return unfinished(context, bindings, step.stop?.code === "cancelled" ? "cancelled" : "failed", why);
 }

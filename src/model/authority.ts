@@ -3,6 +3,7 @@ import type { Constraints } from "./constraint/index.js";
 import { copyJson } from "./copy-json.js";
 import { type AuditEvent, textMember } from "./event.js";
 import { type Provenance, provenanceOf } from "./provenance.js";
+import type { JsonValue } from "./json.js";
 import { parseDuration, parseInstant } from "./time.js";
 
 /** Sliding window of a `rate` constraint: the times (ms) of the authorisations in it when last charged, in order. */
@@ -14,6 +15,8 @@ export interface RateWindow {
 
 /** What narrows a link beyond its capability and its end. */
 interface Terms {
+  /** Undefined: its own capability implies all that stands above it. */
+  readonly gates: readonly Capability[] | undefined;
   readonly scope: Capability | undefined;
   readonly scopeText: string | undefined;
   readonly constraints: Constraints;
@@ -24,6 +27,7 @@ interface Terms {
 
 /** What most links have: they share it. */
 const noTerms: Terms = Object.freeze({
+  gates: undefined,
   scope: undefined,
   scopeText: undefined,
   constraints: Object.freeze({}),
@@ -37,34 +41,35 @@ const noTerms: Terms = Object.freeze({
  * memory, so that what few have stands apart (`Terms`) and what many have in common is shared.
  */
 abstract class Link {
-  readonly id: string;
+  // What every decision reads comes first, so that it lies together in memory.
   readonly capability: Capability;
   /** The parent binding, or the contract, that a binding puts to work; a contract has nothing above it. */
   readonly above: LinkRecord | undefined;
+  readonly terms: Terms;
+  readonly expiresAt: number | undefined;
+  revokedSeq: number | undefined = undefined;
+  readonly id: string;
   readonly createdSeq: number;
   readonly createdAt: number;
-  readonly expiresAt: number | undefined;
   readonly delegable: boolean;
   /** What its policy knows it by. */
   readonly policyKey: string | undefined;
   readonly provenance: Provenance;
-  readonly terms: Terms;
   uses = 0;
-  revokedSeq: number | undefined = undefined;
 
-  constructor(event: AuditEvent, id: string, by: string, above: LinkRecord | undefined) {
+  constructor(event: AuditEvent, id: string, by: JsonValue | undefined, above: LinkRecord | undefined) {
     const expires = event["expires_at"];
     const key = event["policy_key"];
-    this.id = id;
     this.capability = parseCapability(textMember(event, "capability"));
     this.above = above;
+    this.terms = termsOf(event, this.capability, above);
+    this.expiresAt = typeof expires === "string" ? Date.parse(expires) : undefined;
+    this.id = id;
     this.createdSeq = event.seq;
     this.createdAt = Date.parse(event.timestamp);
-    this.expiresAt = typeof expires === "string" ? Date.parse(expires) : undefined;
     this.delegable = event["delegable"] === true;
     this.policyKey = typeof key === "string" ? key : undefined;
     this.provenance = provenanceOf(event, by);
-    this.terms = termsOf(event, this.capability);
   }
 
   get scope(): Capability | undefined {
@@ -107,7 +112,7 @@ export class ContractRecord extends Link {
   readonly issuedTo: string;
 
   constructor(event: AuditEvent) {
-    super(event, textMember(event, "contract_id"), textMember(event, "issued_by"), undefined);
+    super(event, textMember(event, "contract_id"), event["issued_by"], undefined);
     this.issuedTo = textMember(event, "issued_to");
   }
 
@@ -119,14 +124,11 @@ export class ContractRecord extends Link {
 export class BindingRecord extends Link {
   declare readonly above: LinkRecord;
   readonly agentId: string;
-  /** Undefined: its own capability is the only gate there is. */
-  readonly #gates: readonly Capability[] | undefined;
 
   /** @param agentId the event's own, in the one copy that all of the agent's bindings share. */
   constructor(event: AuditEvent, agentId: string, above: LinkRecord) {
-    super(event, textMember(event, "binding_id"), textMember(event, "created_by"), above);
+    super(event, textMember(event, "binding_id"), event["created_by"], above);
     this.agentId = agentId;
-    this.#gates = gatesOf(this, above);
   }
 
   get kind(): "binding" {
@@ -135,19 +137,19 @@ export class BindingRecord extends Link {
 
   /** This binding first, then its parents, its contract last (A2). */
   get chain(): readonly LinkRecord[] {
-    const chain: LinkRecord[] = [];
-    for (let link: LinkRecord | undefined = this; link !== undefined; link = link.above) chain.push(link);
+    const chain: LinkRecord[] = [this];
+    for (let link: LinkRecord | undefined = this.above; link !== undefined; link = link.above) chain.push(link);
     return chain;
   }
 
   /** Every capability and scope of the chain that is not implied by another one: all must cover (A4). */
   get gates(): readonly Capability[] {
-    return this.#gates ?? [this.capability];
+    return this.terms.gates ?? [this.capability];
   }
 
   /** Whether every gate covers a requirement that the capability is known to cover. */
   isOpenFor(requirement: Capability): boolean {
-    const gates = this.#gates;
+    const gates = this.terms.gates;
     if (gates === undefined) return true;
     for (let index = 0; index < gates.length; index++) {
       if (!covers(gates[index] as Capability, requirement)) return false;
@@ -158,17 +160,20 @@ export class BindingRecord extends Link {
 
 export type LinkRecord = ContractRecord | BindingRecord;
 
-function termsOf(event: AuditEvent, capability: Capability): Terms {
-  const scope = event["scope"];
+function termsOf(event: AuditEvent, capability: Capability, above: LinkRecord | undefined): Terms {
+  const scopeText = event["scope"];
   const given = event["constraints"];
   const hasConstraints = typeof given === "object" && given !== null && Object.keys(given).length > 0;
-  if (!hasConstraints && typeof scope !== "string") return noTerms;
+  const scope = typeof scopeText === "string" ? parseScope(capability, scopeText) : undefined;
+  const gates = above === undefined ? undefined : gatesOf(capability, scope, above);
+  if (!hasConstraints && scope === undefined && gates === undefined) return noTerms;
   // A copy of our own: what `params` compiles to is remembered for as long as the schema itself lives.
   const constraints = hasConstraints ? (copyJson(given) as Constraints) : noTerms.constraints;
   const { not_before: notBefore, except, rate } = constraints;
   return {
-    scope: typeof scope === "string" ? parseScope(capability, scope) : undefined,
-    scopeText: typeof scope === "string" ? scope : undefined,
+    gates,
+    scope,
+    scopeText: typeof scopeText === "string" ? scopeText : undefined,
     constraints,
     notBefore: notBefore === undefined ? undefined : parseInstant(notBefore),
     excluded: except === undefined ? noTerms.excluded : except.map((each) => exceptPattern(capability, each)),
@@ -177,17 +182,21 @@ function termsOf(event: AuditEvent, capability: Capability): Terms {
 }
 
 /** What is implied by a narrower gate needs no check of its own: most chains end up with one gate. */
-function gatesOf(link: Link, above: LinkRecord): readonly Capability[] | undefined {
+function gatesOf(
+  capability: Capability,
+  scope: Capability | undefined,
+  above: LinkRecord,
+): readonly Capability[] | undefined {
   const gates: Capability[] = [];
   const add = (gate: Capability): void => {
     if (!gates.some((narrower) => covers(gate, narrower))) gates.push(gate);
   };
-  if (link.scope !== undefined) add(link.scope);
-  add(link.capability);
+  if (scope !== undefined) add(scope);
+  add(capability);
   if (above.kind === "binding") above.gates.forEach(add);
   else {
     if (above.scope !== undefined) add(above.scope);
     add(above.capability);
   }
-  return gates.length === 1 && gates[0] === link.capability ? undefined : gates;
+  return gates.length === 1 && gates[0] === capability ? undefined : gates;
 }

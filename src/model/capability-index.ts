@@ -13,6 +13,7 @@ interface Entry {
 
 /** Beyond this many entries places are looked up instead of compared one after the other. */
 const scannedMax = 32;
+const none: readonly never[] = Object.freeze([]);
 /** The place of what was pruned: none. */
 const nowhere = -1;
 
@@ -25,24 +26,28 @@ const nowhere = -1;
  * matters is found out without touching the bindings.
  */
 export class CapabilityIndex<T extends Entry> {
-  readonly #entries: T[] = [];
-  /** Of each entry, in the same order. */
-  readonly #places: number[] = [];
+  /** Of each entry its place and then itself: what is read together lies together. */
+  readonly #slots: (number | T)[] = [];
   /** Positions of entries by place and action, when there are many. */
   #positions: Map<number, number[]> | undefined;
 
   /** Everything that was ever added, in order; what was pruned is among it. */
   get all(): readonly T[] {
-    return this.#entries;
+    return this.#slots.filter((slot) => typeof slot !== "number");
+  }
+
+  get first(): T | undefined {
+    return this.#slots[1] as T | undefined;
   }
 
   add(entry: T): void {
-    this.#places.push(placeOf(entry.capability));
-    const position = this.#entries.push(entry) - 1;
+    const slots = this.#slots;
+    slots.push(placeOf(entry.capability), entry);
+    const position = slots.length - 2;
     if (this.#positions !== undefined) this.#file(this.#positions, position);
-    else if (position >= scannedMax) {
+    else if (position >= 2 * scannedMax) {
       this.#positions = new Map();
-      for (let each = 0; each <= position; each++) this.#file(this.#positions, each);
+      for (let each = 0; each <= position; each += 2) this.#file(this.#positions, each);
     }
   }
 
@@ -50,47 +55,62 @@ export class CapabilityIndex<T extends Entry> {
   prune(like: Capability, drop: (entry: T) => boolean): void {
     const place = placeOf(like);
     const key = placeOfAction(place, like);
-    const positions = this.#positions === undefined ? this.#places.keys() : (this.#positions.get(key) ?? []);
-    const kept: number[] = [];
-    for (const position of positions) {
-      if (this.#places[position] !== place || !drop(this.#entries[position] as T)) kept.push(position);
-      else this.#places[position] = nowhere;
-    }
-    this.#positions?.set(key, kept);
-  }
-
-  /** Calls `visit` once with every entry that may cover `requirement`. */
-  candidates(requirement: Capability, visit: (entry: T) => void): void {
-    const prefixes = prefixNumbers(requirement);
+    const slots = this.#slots;
+    const stays = (position: number): boolean => {
+      if (slots[position] !== place || !drop(slots[position + 1] as T)) return true;
+      slots[position] = nowhere;
+      return false;
+    };
     if (this.#positions !== undefined) {
-      for (let depth = 0; depth < prefixes.length; depth++) {
-        const place = placeAt(prefixes, depth);
-        const [own, any] = [placeOfAction(place, requirement), placeOfAction(place)];
-        this.#visitAt(this.#positions, own, visit);
-        if (any !== own) this.#visitAt(this.#positions, any, visit);
-      }
-      return;
-    }
-    const places = this.#places;
-    for (let position = 0; position < places.length; position++) {
-      const place = places[position] as number;
-      const depth = depthOf(place);
-      if (depth < prefixes.length && place === placeAt(prefixes, depth)) {
-        visit(this.#entries[position] as T);
-      }
+      this.#positions.set(key, (this.#positions.get(key) ?? []).filter(stays));
+    } else {
+      for (let position = 0; position < slots.length; position += 2) stays(position);
     }
   }
 
-  #visitAt(positions: Map<number, number[]>, key: number, visit: (entry: T) => void): void {
-    const found = positions.get(key);
-    if (found === undefined) return;
-    for (const position of found) visit(this.#entries[position] as T);
+  /** Every entry that may cover `requirement`, in no order. */
+  candidates(requirement: Capability): readonly T[] {
+    const prefixes = prefixNumbers(requirement);
+    return this.#positions === undefined
+      ? this.#compared(prefixes)
+      : this.#lookedUp(this.#positions, prefixes, requirement);
+  }
+
+  #compared(prefixes: readonly number[]): readonly T[] {
+    const slots = this.#slots;
+    let found: T[] | undefined;
+    for (let position = 0; position < slots.length; position += 2) {
+      const place = slots[position] as number;
+      const depth = depthOf(place);
+      if (depth >= prefixes.length || place !== placeAt(prefixes, depth)) continue;
+      const entry = slots[position + 1] as T;
+      // Nearly always there is one.
+      if (found === undefined) found = [entry];
+      else found.push(entry);
+    }
+    return found ?? none;
+  }
+
+  #lookedUp(
+    positions: Map<number, number[]>,
+    prefixes: readonly number[],
+    requirement: Capability,
+  ): readonly T[] {
+    const found = new Set<T>();
+    for (let depth = 0; depth < prefixes.length; depth++) {
+      const place = placeAt(prefixes, depth);
+      for (const position of positions.get(placeOfAction(place, requirement)) ?? none)
+        found.add(this.#slots[position + 1] as T);
+      for (const position of positions.get(placeOfAction(place)) ?? none)
+        found.add(this.#slots[position + 1] as T);
+    }
+    return [...found];
   }
 
   #file(positions: Map<number, number[]>, position: number): void {
-    const place = this.#places[position] as number;
+    const place = this.#slots[position] as number;
     if (place === nowhere) return;
-    const key = placeOfAction(place, (this.#entries[position] as T).capability);
+    const key = placeOfAction(place, (this.#slots[position + 1] as T).capability);
     const known = positions.get(key);
     if (known === undefined) positions.set(key, [position]);
     else known.push(position);

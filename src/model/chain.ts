@@ -20,11 +20,23 @@ export interface ChainRequest {
 }
 
 /** Why a chain does not allow: the reason, and for the operator the link and the detail that decided it. */
-export interface ChainRefusal {
+export class ChainRefusal {
   readonly reason: DenialReason;
   readonly binding: BindingRecord;
   readonly link: LinkRecord;
-  readonly detail: string;
+  readonly #detail: () => string;
+
+  /** @param detail put into words when somebody asks: most denials are told to nobody (D3). */
+  constructor(reason: DenialReason, binding: BindingRecord, link: LinkRecord, detail: () => string) {
+    this.reason = reason;
+    this.binding = binding;
+    this.link = link;
+    this.#detail = detail;
+  }
+
+  get detail(): string {
+    return this.#detail();
+  }
 }
 
 /**
@@ -56,22 +68,18 @@ export function livenessRefusal(binding: BindingRecord, now: number): ChainRefus
 function whyNotAlive(binding: BindingRecord, now: number): ChainRefusal | undefined {
   const { chain } = binding;
   const contract = chain[chain.length - 1] as LinkRecord;
-  const refuse = (reason: DenialReason, link: LinkRecord, detail: string): ChainRefusal => ({
-    reason,
-    binding,
-    link,
-    detail,
-  });
+  const refuse = (reason: DenialReason, link: LinkRecord, detail: () => string): ChainRefusal =>
+    new ChainRefusal(reason, binding, link, detail);
   if (isPast(contract.expiresAt, now))
-    return refuse("contract_expired", contract, `it ended ${when(contract.expiresAt)}`);
-  if (contract.revokedSeq !== undefined) return refuse("contract_revoked", contract, "it was revoked");
+    return refuse("contract_expired", contract, () => `it ended ${when(contract.expiresAt)}`);
+  if (contract.revokedSeq !== undefined) return refuse("contract_revoked", contract, () => "it was revoked");
   const early = chain.find((link) => isYetToBegin(link, now));
   if (early !== undefined)
-    return refuse("binding_not_yet_valid", early, `it begins ${when(early.notBefore)}`);
+    return refuse("binding_not_yet_valid", early, () => `it begins ${when(early.notBefore)}`);
   const past = chain.find((link) => isPast(link.expiresAt, now));
-  if (past !== undefined) return refuse("binding_expired", past, `it ended ${when(past.expiresAt)}`);
+  if (past !== undefined) return refuse("binding_expired", past, () => `it ended ${when(past.expiresAt)}`);
   const revoked = chain.find((link) => link.revokedSeq !== undefined);
-  return revoked === undefined ? undefined : refuse("binding_revoked", revoked, "it was revoked");
+  return revoked === undefined ? undefined : refuse("binding_revoked", revoked, () => "it was revoked");
 }
 
 function scopeRefusal(binding: BindingRecord, { requirement }: ChainRequest): ChainRefusal | undefined {
@@ -81,12 +89,12 @@ function scopeRefusal(binding: BindingRecord, { requirement }: ChainRequest): Ch
       (each) => !covers(each.scope ?? each.capability, requirement) || !covers(each.capability, requirement),
     ) ?? binding;
   const limit = (link.scope ?? link.capability).text;
-  return {
-    reason: "scope_exceeded",
+  return new ChainRefusal(
+    "scope_exceeded",
     binding,
     link,
-    detail: `\`${requirement.text}\` is outside \`${limit}\``,
-  };
+    () => `\`${requirement.text}\` is outside \`${limit}\``,
+  );
 }
 
 function constraintRefusal(
@@ -94,50 +102,55 @@ function constraintRefusal(
   request: ChainRequest,
   now: number,
 ): ChainRefusal | undefined {
-  if (isUnconstrained(binding)) return undefined;
-  const { chain } = binding;
-  const violation = firstViolation(binding, (link) => violationOf(link, request, now));
+  // Most chains have none, and nothing has to be put into order for those.
+  let link: LinkRecord | undefined = binding;
+  while (link?.isConstrained === false) link = link.above;
+  if (link === undefined) return undefined;
+  const violation = firstViolation(binding, request, now, violationOf);
   if (violation?.reason === "constraint_violated") return violation;
-  for (const link of chain) {
-    if (link.window !== undefined && isWindowFull(link.window, now)) {
-      const { limit, per } = link.constraints.rate ?? { limit: 0, per: "" };
-      return { reason: "rate_limited", binding, link, detail: `${limit} in any ${per} are used` };
-    }
-  }
-  for (const link of chain) {
-    const max = link.constraints.max_uses;
-    if (max !== undefined && link.uses >= max) {
-      return { reason: "uses_exhausted", binding, link, detail: `all ${max} uses are spent` };
-    }
-  }
-  for (const link of chain) {
-    if (link.constraints.approval !== undefined) {
-      return { reason: "approval_required", binding, link, detail: "a person has to approve this step" };
-    }
-  }
-  return violation;
+  return counterRefusal(binding, now) ?? approvalRefusal(binding) ?? violation;
 }
 
-function isUnconstrained(binding: BindingRecord): boolean {
+function counterRefusal(binding: BindingRecord, now: number): ChainRefusal | undefined {
   for (let link: LinkRecord | undefined = binding; link !== undefined; link = link.above) {
-    if (link.isConstrained) return false;
+    if (link.window === undefined || !isWindowFull(link.window, now)) continue;
+    const { limit, per } = link.constraints.rate ?? { limit: 0, per: "" };
+    return new ChainRefusal("rate_limited", binding, link, () => `${limit} in any ${per} are used`);
   }
-  return true;
+  for (let link: LinkRecord | undefined = binding; link !== undefined; link = link.above) {
+    const max = link.constraints.max_uses;
+    if (max !== undefined && link.uses >= max)
+      return new ChainRefusal("uses_exhausted", binding, link, () => `all ${max} uses are spent`);
+  }
+  return undefined;
+}
+
+function approvalRefusal(binding: BindingRecord): ChainRefusal | undefined {
+  for (let link: LinkRecord | undefined = binding; link !== undefined; link = link.above) {
+    if (link.constraints.approval !== undefined)
+      return new ChainRefusal("approval_required", binding, link, () => "a person has to approve this step");
+  }
+  return undefined;
 }
 
 type Violation =
-  { readonly reason: "constraint_violated" | "policy_error"; readonly detail: string } | undefined;
+  { readonly reason: "constraint_violated" | "policy_error"; readonly detail: () => string } | undefined;
 
 /** `policy_error` stands last in the order of precedence (D2), so a plain refusal by another link goes first. */
 function firstViolation(
   binding: BindingRecord,
-  violationBy: (link: LinkRecord) => Violation,
+  request: ChainRequest,
+  now: number,
+  violationBy: (link: LinkRecord, request: ChainRequest, now: number) => Violation,
 ): ChainRefusal | undefined {
   let error: ChainRefusal | undefined;
-  for (const link of binding.chain) {
-    const violation = violationBy(link);
-    if (violation?.reason === "policy_error") error ??= { ...violation, binding, link };
-    else if (violation !== undefined) return { ...violation, binding, link };
+  for (let link: LinkRecord | undefined = binding; link !== undefined; link = link.above) {
+    if (!link.isConstrained) continue;
+    const violation = violationBy(link, request, now);
+    if (violation === undefined) continue;
+    const refusal = new ChainRefusal(violation.reason, binding, link, violation.detail);
+    if (violation.reason === "constraint_violated") return refusal;
+    error ??= refusal;
   }
   return error;
 }
@@ -146,7 +159,7 @@ function violationOf(link: LinkRecord, request: ChainRequest, now: number): Viol
   if (!avoidsExceptions(link.excluded, request.requirement)) {
     return {
       reason: "constraint_violated",
-      detail: `\`${request.requirement.text}\` touches what \`except\` leaves out`,
+      detail: () => `\`${request.requirement.text}\` touches what \`except\` leaves out`,
     };
   }
   return request.paramsOnUse === true ? undefined : parametersViolation(link, request, now);
@@ -161,7 +174,7 @@ export function parametersRefusal(
   request: ChainRequest,
   now: number,
 ): ChainRefusal | undefined {
-  return firstViolation(binding, (link) => parametersViolation(link, request, now));
+  return firstViolation(binding, request, now, parametersViolation);
 }
 
 function parametersViolation(link: LinkRecord, request: ChainRequest, now: number): Violation {
@@ -169,16 +182,16 @@ function parametersViolation(link: LinkRecord, request: ChainRequest, now: numbe
   if (params === undefined && condition === undefined) return undefined;
   try {
     if (isTooLarge(request.params)) {
-      return { reason: "constraint_violated", detail: "the parameters are too large to be checked" };
+      return { reason: "constraint_violated", detail: () => "the parameters are too large to be checked" };
     }
     const wrong = params === undefined ? undefined : compileParams(params)(request.params);
-    if (wrong !== undefined) return { reason: "constraint_violated", detail: `parameters: ${wrong}` };
+    if (wrong !== undefined) return { reason: "constraint_violated", detail: () => `parameters: ${wrong}` };
     if (condition !== undefined && !compileWhen(condition)(contextOf(request, now))) {
-      return { reason: "constraint_violated", detail: `the condition \`${condition}\` does not hold` };
+      return { reason: "constraint_violated", detail: () => `the condition \`${condition}\` does not hold` };
     }
   } catch (error) {
     // K: an error is a denial. The message is for the operator.
-    return { reason: "policy_error", detail: error instanceof Error ? error.message : String(error) };
+    return { reason: "policy_error", detail: () => (error instanceof Error ? error.message : String(error)) };
   }
   return undefined;
 }

@@ -16,14 +16,10 @@ import type { State } from "./state.js";
 export function couldBeAllowed(agentId: string, asked: Capability, state: State, now: number): boolean {
   if (state.suspended.has(agentId)) return false;
   const at = Math.max(now, state.lastTime);
-  let found = false;
-  const look = (binding: BindingRecord): void => {
-    found ||= isAlive(binding, at) && reaches(binding, asked);
-  };
-  if (asked.wildcards === 0) state.bindingCandidates(agentId, asked, look);
   // A pattern may be met by any of its bindings, wherever they stand in the index.
-  else for (const binding of state.bindingsOf(agentId)) look(binding);
-  return found;
+  const bindings =
+    asked.wildcards === 0 ? state.bindingCandidates(agentId, asked) : state.bindingsOf(agentId);
+  return bindings.some((binding) => isAlive(binding, at) && reaches(binding, asked));
 }
 
 function isAlive(binding: BindingRecord, now: number): boolean {

@@ -57,8 +57,7 @@ export function decide(request: DecisionRequest, state: State, now: number): Dec
   }
   if (state.suspended.has(request.agentId)) return denied("agent_suspended", first);
 
-  const bindings: BindingRecord[] = [];
-  const bindingIds: string[] = [];
+  let bindings: BindingRecord[] | undefined;
   for (let index = 0; index < request.requirements.length; index++) {
     const requirement = request.requirements[index] as Capability;
     const asked: ChainRequest = {
@@ -72,10 +71,11 @@ export function decide(request: DecisionRequest, state: State, now: number): Dec
     };
     const answer = grantFor(asked, state, at);
     if (!(answer instanceof BindingRecord)) return denied(answer.reason, requirement, answer.nearest);
-    bindings.push(answer);
-    bindingIds.push(answer.id);
+    // Nearly always there is one requirement.
+    if (bindings === undefined) bindings = [answer];
+    else bindings.push(answer);
   }
-  return { allowed: true, bindingId: bindingIds[0] as string, bindingIds, bindings };
+  return allowed(bindings as BindingRecord[]);
 }
 
 type Refused = { readonly reason: DenialReason; readonly nearest: ChainRefusal | undefined };
@@ -83,15 +83,17 @@ type Refused = { readonly reason: DenialReason; readonly nearest: ChainRefusal |
 function grantFor(request: ChainRequest, state: State, now: number): BindingRecord | Refused {
   let best: BindingRecord | undefined;
   let nearest: ChainRefusal | undefined;
-  state.bindingCandidates(request.agentId, request.requirement, (binding) => {
-    if (!covers(binding.capability, request.requirement)) return;
+  const candidates = state.bindingCandidates(request.agentId, request.requirement);
+  for (let index = 0; index < candidates.length; index++) {
+    const binding = candidates[index] as BindingRecord;
+    if (!covers(binding.capability, request.requirement)) continue;
     const refusal = refusalOf(binding, request, now);
     if (refusal === undefined) {
       if (best === undefined || isPreferred(binding, best)) best = binding;
     } else if (nearest === undefined || cameFurther(refusal.reason, nearest.reason)) {
       nearest = refusal;
     }
-  });
+  }
   if (best !== undefined) return best;
   if (nearest !== undefined) return { reason: nearest.reason, nearest };
   return { reason: withoutBinding(request, state, now), nearest: undefined };
@@ -108,9 +110,9 @@ function isPreferred(a: BindingRecord, b: BindingRecord): boolean {
 /** No binding covers it: say whether a contract would have (D2). */
 function withoutBinding({ agentId, requirement }: ChainRequest, state: State, now: number): DenialReason {
   let reason: DenialReason = "no_capability";
-  state.contractCandidates(agentId, requirement, (contract) => {
-    if (!covers(contract.capability, requirement)) return;
-    if (contract.scope !== undefined && !covers(contract.scope, requirement)) return;
+  for (const contract of state.contractCandidates(agentId, requirement)) {
+    if (!covers(contract.capability, requirement)) continue;
+    if (contract.scope !== undefined && !covers(contract.scope, requirement)) continue;
     const found: DenialReason =
       contract.expiresAt !== undefined && now >= contract.expiresAt
         ? "contract_expired"
@@ -118,19 +120,26 @@ function withoutBinding({ agentId, requirement }: ChainRequest, state: State, no
           ? "contract_revoked"
           : "no_binding_found";
     if (cameFurther(found, reason)) reason = found;
-  });
+  }
   return reason;
 }
 
 /** Whether an agent holds live authority over a capability by any binding, constraints on parameters aside. */
 export function holds(agentId: string, requirement: Capability, state: State, now: number): boolean {
   const at = Math.max(now, state.lastTime);
-  let found = false;
-  state.bindingCandidates(agentId, requirement, (binding) => {
-    found ||=
-      livenessRefusal(binding, at) === undefined && binding.gates.every((gate) => covers(gate, requirement));
-  });
-  return found;
+  return state
+    .bindingCandidates(agentId, requirement)
+    .some(
+      (binding) =>
+        livenessRefusal(binding, at) === undefined &&
+        binding.gates.every((gate) => covers(gate, requirement)),
+    );
+}
+
+function allowed(bindings: readonly BindingRecord[]): Decision {
+  const [first] = bindings as [BindingRecord];
+  const bindingIds = bindings.length === 1 ? [first.id] : bindings.map(({ id }) => id);
+  return { allowed: true, bindingId: first.id, bindingIds, bindings };
 }
 
 function denied(reason: DenialReason, requirement?: Capability, nearest?: ChainRefusal): Decision {

@@ -6,16 +6,15 @@ import type { State } from "./state.js";
  * (`params`, `when`). When none has, the decision is the same whatever they are.
  */
 export function looksAtParams(agentId: string, requirements: readonly Capability[], state: State): boolean {
-  let found = false;
-  for (const requirement of requirements) {
-    state.bindingCandidates(agentId, requirement, (binding) => {
-      found ||=
-        covers(binding.capability, requirement) &&
-        binding.chain.some(
-          ({ constraints }) => constraints.params !== undefined || constraints.when !== undefined,
-        );
-    });
-    if (found) return true;
-  }
-  return found;
+  return requirements.some((requirement) =>
+    state
+      .bindingCandidates(agentId, requirement)
+      .some(
+        (binding) =>
+          covers(binding.capability, requirement) &&
+          binding.chain.some(
+            ({ constraints }) => constraints.params !== undefined || constraints.when !== undefined,
+          ),
+      ),
+  );
 }

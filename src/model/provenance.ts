@@ -1,4 +1,5 @@
 import type { AuditEvent } from "./event.js";
+import type { JsonValue } from "./json.js";
 
 /** Who made a link of authority and for which policy. Links that were made together share one. */
 export interface Provenance {
@@ -9,8 +10,9 @@ export interface Provenance {
 
 let last: Provenance = Object.freeze({ by: "", policy: undefined, protocolVersion: "" });
 
-/** @param by who is said to have made it. */
-export function provenanceOf(event: AuditEvent, by: string): Provenance {
+/** @param claimed who is said to have made it: a claim (SEMANTICS A6), on which nothing rests. */
+export function provenanceOf(event: AuditEvent, claimed: JsonValue | undefined): Provenance {
+  const by = typeof claimed === "string" ? claimed : "";
   const named = event["policy"];
   const policy = typeof named === "string" ? named : undefined;
   const protocolVersion = event.protocol_version;

@@ -98,20 +98,17 @@ export class State {
   }
 
   /** Bindings of an agent that may cover the requirement, revoked and expired ones included. */
-  bindingCandidates(agentId: string, requirement: Capability, visit: (record: BindingRecord) => void): void {
-    this.#agents.get(agentId)?.candidates(requirement, visit);
+  bindingCandidates(agentId: string, requirement: Capability): readonly BindingRecord[] {
+    return this.#agents.get(agentId)?.candidates(requirement) ?? [];
   }
 
   /** Contracts issued to an agent that may cover the requirement. */
-  contractCandidates(
-    agentId: string,
-    requirement: Capability,
-    visit: (record: ContractRecord) => void,
-  ): void {
-    this.#contractsTo.get(agentId)?.candidates(requirement, visit);
-    this.#contractsToMany.candidates(requirement, (record) => {
-      if (record.issuedTo === "*" || matchesAgents(record.issuedTo, agentId)) visit(record);
-    });
+  contractCandidates(agentId: string, requirement: Capability): readonly ContractRecord[] {
+    const own = this.#contractsTo.get(agentId)?.candidates(requirement) ?? [];
+    const many = this.#contractsToMany
+      .candidates(requirement)
+      .filter(({ issuedTo }) => issuedTo === "*" || matchesAgents(issuedTo, agentId));
+    return own.length === 0 ? many : [...own, ...many];
   }
 
   #addContract(record: ContractRecord, supersedes: string | undefined): void {
@@ -128,7 +125,7 @@ export class State {
       throw new TypeError(`event ${event.seq} binds under something that does not exist`);
     const agentId = textMember(event, "agent_id");
     const index = indexFor(this.#agents, agentId);
-    const record = new BindingRecord(event, index.all[0]?.agentId ?? agentId, above);
+    const record = new BindingRecord(event, index.first?.agentId ?? agentId, above);
     this.#links.set(record.id, record);
     this.#inherit(record, supersedes);
     index.add(record);
@@ -144,9 +141,9 @@ export class State {
     const isTwin = (other: BindingRecord): boolean =>
       other.revokedSeq !== undefined && other.capability.text === revoked.capability.text;
     const index = indexFor(this.#agents, revoked.agentId);
-    index.candidates(revoked.capability, (other) => {
+    for (const other of index.candidates(revoked.capability)) {
       if (isTwin(other)) newest = Math.max(newest, other.createdSeq);
-    });
+    }
     index.prune(revoked.capability, (other) => isTwin(other) && other.createdSeq < newest);
   }
 

@@ -7,7 +7,6 @@ import type { HandleFactory } from "../core/ports.js";
 import { failureOf, type Settled } from "../core/settle.js";
 import { EvidenceError } from "../model/errors.js";
 import { type AuditEvent, textMember } from "../model/event.js";
-import { canonicalJson } from "../model/canonical.js";
 import { isJsonObject, type JsonObject, type JsonValue } from "../model/json.js";
 import { type BlobReader, isRecorded, readRecorded, shownValue } from "./blob-reader.js";
 import type { Divergence } from "./divergence.js";
@@ -182,7 +181,7 @@ function outcomeDivergence(
   const recorded = readRecorded(blobKeyOf(ended, "output_commitment"), read);
   if (recorded.state === "forged") return forged("the record of its output").divergence;
   if (recorded.state === "unavailable") return "its output";
-  if (isRecorded(canonicalJson(outcome.output), ref, recorded)) return undefined;
+  if (isRecorded(outcome.canonical, ref, recorded)) return undefined;
   return diverged("it gives another output", endShown(ended, read), produced);
 }
 

@@ -6,9 +6,7 @@ import type { State } from "../../src/model/state.js";
 import { World } from "./fixtures/world.js";
 
 function visits(state: State, agent: string, requirement: string): number {
-  let count = 0;
-  state.bindingCandidates(agent, parseCapability(requirement), () => count++);
-  return count;
+  return state.bindingCandidates(agent, parseCapability(requirement)).length;
 }
 
 describe("the index finds what could cover a requirement (D1)", () => {
@@ -40,8 +38,7 @@ describe("the index finds what could cover a requirement (D1)", () => {
           const index = new CapabilityIndex<{ readonly capability: Capability }>();
           for (const grant of grants) index.add({ capability: grant });
           for (const asked of asks) {
-            const found = new Set<Capability>();
-            index.candidates(asked, (entry) => found.add(entry.capability));
+            const found = new Set(index.candidates(asked).map((entry) => entry.capability));
             for (const grant of grants) if (covers(grant, asked)) expect(found).toContain(grant);
             covering += [...found].filter((grant) => covers(grant, asked)).length;
           }
@@ -58,7 +55,7 @@ describe("the index finds what could cover a requirement (D1)", () => {
       index.add({ capability: parseCapability(text) });
     for (const text of ["fs:read:/a/b", "fs:*:/a/b"]) {
       const seen: unknown[] = [];
-      index.candidates(parseCapability(text), (entry) => seen.push(entry));
+      seen.push(...index.candidates(parseCapability(text)));
       expect(new Set(seen).size).toBe(seen.length);
     }
   });

@@ -8,13 +8,12 @@ export function hashed(seed: number, text: string, start: number, end: number): 
   return number;
 }
 
-/** So that `ab` and `c` are not `a` and `bc`. */
+/** So that `ab` and `c` are not `a` and `bc`; with the high bits folded down, so that the low ones depend on all. */
 export function ended(number: number): number {
-  return mixed(number, 0x10000);
+  const next = Math.imul(number ^ 0x10000, 0x01000193);
+  return next ^ (next >>> 15);
 }
 
-/** FNV-1a with the high bits folded down, so that all of them depend on all. */
 export function mixed(number: number, unit: number): number {
-  const next = Math.imul(number ^ unit, 0x01000193);
-  return next ^ (next >>> 15);
+  return (Math.imul(number, 31) + unit) | 0;
 }

@@ -10,8 +10,7 @@ export function plainCovers(held: Capability, asked: Capability): boolean | unde
   if (!held.isPlain || !asked.isPlain) return undefined;
   if (held.actionEnd === asked.actionEnd && held.bodyStart === asked.bodyStart) {
     // Nearly always the two agree in all that comes before the first wildcard, action included.
-    const end = Math.max(held.literalEnd - 1, held.bodyStart);
-    if (isSameText(held.text, 0, end, asked.text, 0)) return restCovers(held, asked);
+    if (isSameText(held.text, 0, beginningEnd(held), asked.text, 0)) return restCovers(held, asked);
   }
   if (!isSameDomain(held, asked) || !(isAnyAction(held) || isSameAction(held, asked))) return false;
   return isMethodCovered(held, asked) && bodyCovers(held, asked);
@@ -60,9 +59,13 @@ function isMethodCovered(held: Capability, asked: Capability): boolean {
   return asked.text.startsWith("GET ", askedStart) || asked.text.startsWith("HEAD ", askedStart);
 }
 
+/** Where what comes before the first segment with a wildcard ends, without the slash in front of that. */
+function beginningEnd({ bodyStart, literalEnd }: Capability): number {
+  return Math.max(literalEnd - 1, bodyStart);
+}
+
 function bodyCovers(held: Capability, asked: Capability): boolean | undefined {
-  // What comes before the first wildcard, without the slash in front of that.
-  const end = Math.max(held.literalEnd - 1, held.bodyStart);
+  const end = beginningEnd(held);
   return isSameText(held.text, held.bodyStart, end, asked.text, asked.bodyStart) && restCovers(held, asked);
 }
 
@@ -72,9 +75,10 @@ function restCovers(held: Capability, asked: Capability): boolean | undefined {
   const at = literalEnd + asked.bodyStart - bodyStart;
   if (literalEnd > bodyStart && at <= asked.text.length && asked.text.charCodeAt(at - 1) !== SLASH)
     return false;
-  if (!hasWildcard(asked)) return namesRest(text, literalEnd, asked.text, at);
-  if (!hasWildcard(held)) return false;
-  return literalEnd + 2 === text.length && isGap(text, literalEnd) ? true : undefined;
+  if (!hasWildcard(held)) return at > asked.text.length;
+  // A folder and all in it.
+  if (literalEnd + 2 === text.length && isGap(text, literalEnd)) return true;
+  return hasWildcard(asked) ? undefined : namesRest(text, literalEnd, asked.text, at);
 }
 
 /** Compares `one[start, end)` with as much of `other` from `at` on. */

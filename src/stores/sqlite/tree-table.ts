@@ -8,6 +8,8 @@ import {
 } from "../../model/proof/compact-range.js";
 import { hashBytes, type TreeHasher } from "../../model/proof/hash.js";
 import type { NodeReader } from "../../model/proof/subtree.js";
+import { binaryBytes } from "../../core/node-crypto.js";
+import { leafOfText } from "../../core/tree-hasher.js";
 import type { Connection } from "./database.js";
 
 /** Nodes of every eighth level are kept, as in C2SP tlog-tiles: a 256th of the log, and a proof reads few rows. */
@@ -62,7 +64,7 @@ export class TreeTable {
 
   /** The leaf hash of event `seq`, which is the next one. */
   append(seq: number, text: string): Uint8Array {
-    const leaf = this.#hasher.leaf(Buffer.from(text, "utf8"));
+    const leaf = binaryBytes(leafOfText(text));
     const range = this.#range ?? this.#known;
     // Others may have appended since; what a lost process appended may not be there any more.
     const before = range?.end === seq - 1 ? range : this.head();
