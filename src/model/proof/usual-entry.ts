@@ -33,16 +33,19 @@ const taken: Readonly<Record<string, Kind>> = {
   result: "text",
 };
 
-const isTaken = (member: string): boolean => Object.hasOwn(taken, member) || isCommitment(member);
 const isCommitment = (member: string): boolean => member.endsWith("_commitment");
 
-/** Which group of the expression has which member. */
-type Groups = Readonly<Record<string, number>>;
+/** All members of these types; those that the expressions take out come first, each with a place of its own. */
+const members: readonly string[] = [...new Set(types.flatMap((type) => Object.keys(shapeOf(type))))];
+const places: readonly string[] = members.filter(
+  (member) => Object.hasOwn(taken, member) || isCommitment(member),
+);
 
 interface Reader {
   readonly type: CoreEventType;
   readonly whole: RegExp;
-  readonly groups: Groups;
+  /** For each of `places`, which group of the expression has it. */
+  readonly groups: readonly number[];
   readonly commitments: readonly number[];
 }
 
@@ -69,32 +72,32 @@ export class UsualEvent implements AuditEvent {
   }
 
   static {
-    for (const member of new Set(types.flatMap((type) => Object.keys(shapeOf(type))))) {
+    for (const member of members) {
       if (member === "event") continue;
       const kind = isCommitment(member) ? "text" : taken[member];
-      Object.defineProperty(UsualEvent.prototype, member, {
-        get: UsualEvent.getters(member)[kind ?? "rest"],
-      });
+      const get = UsualEvent.getters(member, places.indexOf(member))[kind ?? "rest"];
+      Object.defineProperty(UsualEvent.prototype, member, { get });
     }
   }
 
   /** How a member is read, by what it is. */
   static getters(
     member: string,
+    place: number,
   ): Readonly<Record<Kind | "rest", (this: UsualEvent) => JsonValue | undefined>> {
     return {
       text() {
-        return this.#match[this.#reader.groups[member] as number];
+        return this.#match[this.#reader.groups[place] as number];
       },
       "text or null"() {
-        return this.#match[this.#reader.groups[member] as number] ?? null;
+        return this.#match[this.#reader.groups[place] as number] ?? null;
       },
       number() {
-        const text = this.#match[this.#reader.groups[member] as number];
+        const text = this.#match[this.#reader.groups[place] as number];
         return text === undefined ? undefined : Number(text);
       },
       JSON() {
-        const text = this.#match[this.#reader.groups[member] as number];
+        const text = this.#match[this.#reader.groups[place] as number];
         return text === undefined ? undefined : (JSON.parse(text) as JsonValue);
       },
       rest() {
@@ -141,9 +144,7 @@ const absent = 1_000;
 function readerOf(type: CoreEventType): Reader {
   const shape: Shape = shapeOf(type);
   // One layout for all types: reading a member looks the same for each.
-  const groups = Object.fromEntries(
-    [...new Set(types.flatMap((each) => Object.keys(shapeOf(each))))].filter(isTaken).map((m) => [m, absent]),
-  );
+  const groups = places.map(() => absent);
   const commitments: number[] = [];
   let [pattern, begun, last] = ["", false, 0];
   // RFC 8785 sorts by UTF-16 code units, as `sort` does.
@@ -152,9 +153,10 @@ function readerOf(type: CoreEventType): Reader {
     if (check?.usual === undefined || check.captured === undefined)
       throw new TypeError(`\`${member}\` of \`${type}\` has no usual spelling`);
     let value = check.usual;
-    if (isTaken(member)) {
+    const place = places.indexOf(member);
+    if (place >= 0) {
       value = check.captured;
-      groups[member] = ++last;
+      groups[place] = ++last;
       if (isCommitment(member)) commitments.push(last);
     }
     // The comma goes with the member that may be absent: behind it up to the first that is always there.
