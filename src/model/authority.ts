@@ -138,7 +138,8 @@ export class BindingRecord extends Link {
   /** This binding first, then its parents, its contract last (A2). */
   get chain(): readonly LinkRecord[] {
     const chain: LinkRecord[] = [this];
-    for (let link: LinkRecord | undefined = this.above; link !== undefined; link = link.above) chain.push(link);
+    for (let link: LinkRecord | undefined = this.above; link !== undefined; link = link.above)
+      chain.push(link);
     return chain;
   }
 

@@ -1,6 +1,7 @@
 import { mcpActions } from "../../actions/mcp.js";
 import { EffectFailedError } from "../../model/errors.js";
 import { isJsonObject, type JsonObject } from "../../model/json.js";
+import { impliedBy } from "../mapping/implied.js";
 import { paramsOf, rpcCode, rpcError, type RpcRequest, rpcResult } from "../protocol/json-rpc.js";
 import { denialText, endedText } from "./denial-text.js";
 import type { CallOutcome } from "./guarded-calls.js";
@@ -83,9 +84,19 @@ async function understand(
     case "prompts/get": {
       const { upstream, name, about } = named(parts, params);
       const { arguments: args, ...more } = without(about, "name");
-      const own = { name, arguments: isJsonObject(args) ? args : {}, ...moreOf(more) };
+      const given = isJsonObject(args) ? args : {};
+      const own = { name, arguments: given, ...moreOf(more) };
       const what = `the prompt ${shown(params["name"])}`;
-      return { upstream, action: mcpActions.prompt, about, params: own, what, ...unknownTo(upstream, what) };
+      return {
+        upstream,
+        action: mcpActions.prompt,
+        about,
+        params: own,
+        what,
+        ...(upstream === undefined
+          ? unknownTo(upstream, what)
+          : await impliedByPrompt(parts, upstream, name, given)),
+      };
     }
     case "resources/read":
     case "resources/subscribe":
@@ -124,6 +135,18 @@ function understandUnknown(parts: RequestParts, method: string, params: JsonObje
   return isAskedByServers(method)
     ? { ...understood, refused: "it is a server's to send" }
     : { ...understood, ...unknownTo(upstream, what) };
+}
+
+/** A prompt may fetch or read what its arguments name, just like a tool. */
+async function impliedByPrompt(
+  { ownFiles }: RequestParts,
+  { server: { mapping } }: Upstream,
+  name: string,
+  args: JsonObject,
+): Promise<{ readonly refused: string } | { readonly implies: readonly string[] }> {
+  const ofPrompts = { ...mapping, templates: mapping.prompts };
+  const implied = await impliedBy(ofPrompts, name, args, undefined, ownFiles);
+  return "refused" in implied ? implied : { implies: implied.capabilities };
 }
 
 function understandCompletion(parts: RequestParts, params: JsonObject): Understood {

@@ -1,4 +1,3 @@
-import type { AuditEvent } from "../../model/event.js";
 import { isJsonObject, type JsonObject } from "../../model/json.js";
 import {
   paramsOf,
@@ -7,7 +6,7 @@ import {
   type RpcRequest,
   type RpcResponse,
 } from "../protocol/json-rpc.js";
-import { Announcements, concernsLists, type ListName } from "./announcements.js";
+import { Announcements, type ListName } from "./announcements.js";
 import { answerRequest } from "./client-requests.js";
 import type { Era } from "./era.js";
 import { answerInitialize } from "./initialization.js";
@@ -89,9 +88,8 @@ export class LegacyEra implements Era {
     // What it was initialized with is said to it again (upstream/connection.ts).
   }
 
-  recorded(event: AuditEvent): void {
-    const { requests, upstreams } = this.#ground;
-    if (concernsLists(event, requests.agentId)) this.changed(...upstreams.lists());
+  authorityChanged(): void {
+    this.changed(...this.#ground.upstreams.lists());
   }
 
   close(): void {

@@ -18,6 +18,7 @@ import {
   rpcResult,
 } from "../protocol/json-rpc.js";
 import { supportedVersions } from "../protocol/versions.js";
+import { AuthorityWatch } from "./authority-watch.js";
 import { answerDiscover } from "./discovery.js";
 import type { Era } from "./era.js";
 import type { Exchange } from "./exchange.js";
@@ -55,7 +56,7 @@ export class Session {
   readonly #probe: StatelessProbe;
   readonly #inFlight = new Map<string, AbortController>();
   readonly #tasks = new Set<Promise<void>>();
-  readonly #unsubscribe: () => void;
+  readonly #watch: AuthorityWatch;
   readonly ended: Promise<void>;
   #era: Era | undefined;
   /** Which of both was begun, and its beginning: one connection speaks one. */
@@ -81,7 +82,9 @@ export class Session {
       log: options.log,
     });
     this.#probe = new StatelessProbe(this.#upstreams.all, options.spoken, options.log);
-    this.#unsubscribe = options.parts.audit.onEvent((event) => this.#era?.recorded(event));
+    this.#watch = new AuthorityWatch(options.parts.audit, options.agentId, () =>
+      this.#era?.authorityChanged(),
+    );
     front.start({
       message: (value, headers) => this.#take(value, headers),
       unreadable: (why) => this.#send(rpcError(null, rpcCode.parseError, why)),
@@ -94,7 +97,7 @@ export class Session {
   async close(why: string): Promise<void> {
     if (this.#ended) return this.ended;
     this.#ended = true;
-    this.#unsubscribe();
+    this.#watch.close();
     this.#era?.close();
     for (const controller of this.#inFlight.values()) controller.abort(new Error(why));
     this.#upstreams.close();

@@ -1,4 +1,4 @@
-import type { AuditEvent } from "../../model/event.js";
+import { ledgerOf } from "../../core/audit.js";
 import { isJsonObject, type JsonObject } from "../../model/json.js";
 import { envelopeOf, metaKey, metaOf } from "../protocol/envelope.js";
 import {
@@ -10,7 +10,7 @@ import {
   type RpcNotification,
   type RpcRequest,
 } from "../protocol/json-rpc.js";
-import { Announcements, concernsLists, type ListName } from "./announcements.js";
+import { Announcements, type ListName } from "./announcements.js";
 import { answerRequest } from "./client-requests.js";
 import type { Era } from "./era.js";
 import { asksForInput, guardQuestions, type InputParts, retryOf } from "./input-required.js";
@@ -112,11 +112,10 @@ export class StatelessEra implements Era {
     this.#watch.watch(upstream);
   }
 
-  recorded(event: AuditEvent): void {
+  authorityChanged(): void {
     const { requests, upstreams } = this.#ground;
-    if (!concernsLists(event, requests.agentId)) return;
     this.changed(...upstreams.lists());
-    this.#listens.recheck(event.event === "agent_suspended");
+    this.#listens.recheck(ledgerOf(requests.audit).state.suspended.has(requests.agentId));
   }
 
   close(): void {

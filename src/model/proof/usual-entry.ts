@@ -18,7 +18,8 @@ const taken: readonly string[] = [
   ...["request_id", "state_seq", "binding_id", "binding_ids", "charged", "n", "result"],
 ];
 
-const isTaken = (member: string): boolean => taken.includes(member) || isCommitment(member);
+const isTaken = (member: string): boolean =>
+  taken.includes(member) || isCommitment(member) || member.endsWith("_seq");
 const isCommitment = (member: string): boolean => member.endsWith("_commitment");
 
 /** Which group of the expression has which member. */
@@ -28,7 +29,13 @@ interface Reader {
   readonly type: CoreEventType;
   readonly whole: RegExp;
   readonly groups: Groups;
-  readonly commitments: readonly number[];
+  readonly commitments: readonly CommitmentGroups[];
+}
+
+/** Where a commitment stands, and where the event stands that its bytes are kept with, when it can be another one. */
+interface CommitmentGroups {
+  readonly ref: number;
+  readonly seq: number | undefined;
 }
 
 /**
@@ -68,11 +75,13 @@ export class UsualEvent implements AuditEvent {
     }
   }
 
-  static commitments(event: UsualEvent): string[] {
-    const found: string[] = [];
-    for (const group of event.#reader.commitments) {
-      const text = event.#match[group];
-      if (text !== undefined) found.push(text.slice(1, -1));
+  static commitments(event: UsualEvent): KeptAt[] {
+    const found: KeptAt[] = [];
+    for (const { ref, seq } of event.#reader.commitments) {
+      const text = event.#match[ref];
+      const earlier = seq === undefined ? undefined : event.#match[seq];
+      if (text !== undefined)
+        found.push({ ref: text.slice(1, -1), seq: earlier === undefined ? event.seq : Number(earlier) });
     }
     return found;
   }
@@ -95,8 +104,14 @@ export function readUsualEntry(text: string): UsualEvent | undefined {
   return reader === undefined || match === null ? undefined : new UsualEvent(reader, match);
 }
 
-/** The commitments that such an event makes, the bytes of all of them kept with it. */
-export function usualCommitments(event: UsualEvent): readonly string[] {
+/** A commitment, and the number of the event that its bytes are kept with. */
+export interface KeptAt {
+  readonly ref: string;
+  readonly seq: number;
+}
+
+/** The commitments that such an event makes. */
+export function usualCommitments(event: UsualEvent): readonly KeptAt[] {
   return UsualEvent.commitments(event);
 }
 
@@ -113,7 +128,7 @@ function readerOf(type: CoreEventType): Reader {
   const groups = Object.fromEntries(
     [...new Set(types.flatMap((each) => Object.keys(shapeOf(each))))].filter(isTaken).map((m) => [m, 0]),
   );
-  const commitments: number[] = [];
+  const commitments: CommitmentGroups[] = [];
   let [pattern, begun, last] = ["", false, 0];
   // RFC 8785 sorts by UTF-16 code units, as `sort` does.
   for (const member of Object.keys(shape).sort()) {
@@ -123,12 +138,15 @@ function readerOf(type: CoreEventType): Reader {
     if (isTaken(member)) {
       value = `(${value})`;
       groups[member] = ++last;
-      if (isCommitment(member)) commitments.push(last);
     }
     // The comma goes with the member that may be absent: behind it up to the first that is always there.
     const part = `${begun ? "," : ""}"${member}":${value}${!begun && check.optional ? "," : ""}`;
     pattern += check.optional ? `(?:${part})?` : part;
     begun ||= !check.optional;
+  }
+  for (const member of Object.keys(shape).filter(isCommitment)) {
+    const seq = groups[member.replace(/_commitment$/, "_seq")];
+    commitments.push({ ref: groups[member] as number, seq: seq === 0 ? undefined : seq });
   }
   return Object.freeze({ type, whole: new RegExp(`^\\{${pattern}\\}$`), groups, commitments });
 }
