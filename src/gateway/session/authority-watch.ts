@@ -1,6 +1,5 @@
 import { type AuditMechanism, ledgerOf } from "../../core/audit.js";
 import type { BindingRecord } from "../../model/authority.js";
-import type { AuditEvent } from "../../model/event.js";
 import { concernsLists } from "./announcements.js";
 
 /** A timer reaches no further, ms; and a clock that is set is noticed within that time. */
@@ -13,17 +12,17 @@ const waitMsMax = 60 * 60_000;
 export class AuthorityWatch {
   readonly #audit: AuditMechanism;
   readonly #agentId: string;
-  readonly #changed: (event: AuditEvent | undefined) => void;
+  readonly #changed: () => void;
   readonly #unsubscribe: () => void;
   #timer: NodeJS.Timeout | undefined;
 
-  constructor(audit: AuditMechanism, agentId: string, changed: (event: AuditEvent | undefined) => void) {
+  constructor(audit: AuditMechanism, agentId: string, changed: () => void) {
     this.#audit = audit;
     this.#agentId = agentId;
     this.#changed = changed;
     this.#unsubscribe = audit.onEvent((event) => {
       if (!concernsLists(event, agentId)) return;
-      changed(event);
+      changed();
       this.#wait();
     });
     this.#wait();
@@ -41,7 +40,7 @@ export class AuthorityWatch {
     const next = nextTurn(ledger.state.bindingsOf(this.#agentId), now);
     if (next === undefined) return;
     const turn = (): void => {
-      if (ledger.now() >= next) this.#changed(undefined);
+      if (ledger.now() >= next) this.#changed();
       this.#wait();
     };
     this.#timer = setTimeout(turn, Math.min(next - now, waitMsMax)).unref();

@@ -1,7 +1,7 @@
-import { impliedBy } from "../mapping/implied.js";
 import { mcpActions } from "../../actions/mcp.js";
 import { EffectFailedError } from "../../model/errors.js";
 import { isJsonObject, type JsonObject } from "../../model/json.js";
+import { impliedBy } from "../mapping/implied.js";
 import { paramsOf, rpcCode, rpcError, type RpcRequest, rpcResult } from "../protocol/json-rpc.js";
 import { denialText, endedText } from "./denial-text.js";
 import type { CallOutcome } from "./guarded-calls.js";

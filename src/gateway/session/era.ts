@@ -1,5 +1,4 @@
 import type { JsonObject } from "../../model/json.js";
-import type { AuditEvent } from "../../model/event.js";
 import type { RequestId, RpcNotification, RpcRequest, RpcResponse } from "../protocol/json-rpc.js";
 import type { ListName } from "./announcements.js";
 import type { Upstream } from "./upstream.js";
@@ -26,8 +25,8 @@ export interface Era {
   /** Lists are not what they were. */
   changed(...lists: readonly ListName[]): void;
   restarted(upstream: Upstream): void;
-  /** What the agent may do is not what it was: by an event, or by the passing of time. */
-  authorityChanged(event: AuditEvent | undefined): void;
+  /** What the agent may do is not what it was. */
+  authorityChanged(): void;
   /** Nothing new is begun; what waits for the client is given up. */
   close(): void;
   /** To be called when nothing is under way any more. Durable when it resolves. */

@@ -82,8 +82,8 @@ export class Session {
       log: options.log,
     });
     this.#probe = new StatelessProbe(this.#upstreams.all, options.spoken, options.log);
-    this.#watch = new AuthorityWatch(options.parts.audit, options.agentId, (event) =>
-      this.#era?.authorityChanged(event),
+    this.#watch = new AuthorityWatch(options.parts.audit, options.agentId, () =>
+      this.#era?.authorityChanged(),
     );
     front.start({
       message: (value, headers) => this.#take(value, headers),

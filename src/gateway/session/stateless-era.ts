@@ -1,4 +1,4 @@
-import type { AuditEvent } from "../../model/event.js";
+import { ledgerOf } from "../../core/audit.js";
 import { isJsonObject, type JsonObject } from "../../model/json.js";
 import { envelopeOf, metaKey, metaOf } from "../protocol/envelope.js";
 import {
@@ -112,9 +112,10 @@ export class StatelessEra implements Era {
     this.#watch.watch(upstream);
   }
 
-  authorityChanged(event: AuditEvent | undefined): void {
-    this.changed(...this.#ground.upstreams.lists());
-    this.#listens.recheck(event?.event === "agent_suspended");
+  authorityChanged(): void {
+    const { requests, upstreams } = this.#ground;
+    this.changed(...upstreams.lists());
+    this.#listens.recheck(ledgerOf(requests.audit).state.suspended.has(requests.agentId));
   }
 
   close(): void {
