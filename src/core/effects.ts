@@ -1,10 +1,7 @@
-import type { BindingRecord } from "../model/authority.js";
 import { canonicalJson } from "../model/canonical.js";
 import { boundedText } from "../model/bounded-text.js";
-import { type Capability, covers, parseCapability } from "../model/capability/index.js";
-import { type ChainRequest, parametersRefusal } from "../model/chain.js";
+import { parseCapability } from "../model/capability/index.js";
 import { commonBlocks } from "../model/constraint/blocks.js";
-import { avoidsExceptions } from "../model/constraint/index.js";
 import { holds } from "../model/decide.js";
 import { AuditUnavailableError, EffectDeniedError, SynapseError } from "../model/errors.js";
 import { type AuditEvent, type EventBody, textMember } from "../model/event.js";
@@ -12,19 +9,10 @@ import type { JsonObject, JsonValue } from "../model/json.js";
 import { commitTo, commitToText, committedValue } from "./commitment.js";
 import type { Ledger, Tx } from "./ledger.js";
 import type { EffectGate, EffectGrant, EffectUse } from "./ports.js";
+import { type Power, powersFor, reaches, withinChain } from "./power.js";
 import { assertOpen, type RunningStep } from "./running-steps.js";
 import { failureOf } from "./settle.js";
 import type { Blob } from "./store.js";
-
-/** One thing a step was authorised to do: what was asked, how far it may land, and by which binding. */
-export interface Power {
-  readonly requirement: Capability;
-  /** For the first requirement the context's own capability and scope (A4), for the others themselves. */
-  readonly ceiling: readonly Capability[];
-  readonly binding: BindingRecord;
-  /** Set when `params` and `when` of the binding's chain are asked of each use (K): by whom, in which step. */
-  readonly paramsOnUse: Pick<ChainRequest, "agentId" | "workflowId" | "stepId"> | undefined;
-}
 
 export interface EffectLimits {
   readonly effectsMax: number;
@@ -193,35 +181,7 @@ export class Effects implements EffectGate {
         `a step may use its handles ${this.#limits.effectsMax} times`,
       );
     }
-    if (use.capabilities.length === 0)
-      throw new EffectDeniedError("outside_authority", `\`${use.kind}\` names no capability`);
-    return use.capabilities.map((text) => {
-      const asked = parseCapability(text);
-      const powers = this.#powers.filter((each) => covers(each.requirement, asked) && reaches(each, asked));
-      if (powers.length === 0) {
-        throw new EffectDeniedError(
-          "outside_authority",
-          `\`${asked.text}\` is not among what this step was authorised to do`,
-        );
-      }
-      return this.#withParameters(powers, asked, use.request);
-    });
-  }
-
-  /** The first power whose constraints on parameters hold for this use, where they were left for it (K). */
-  #withParameters(powers: readonly Power[], asked: Capability, params: JsonValue): Power {
-    let refusal: EffectDeniedError | undefined;
-    for (const power of powers) {
-      if (power.paramsOnUse === undefined) return power;
-      const request = { ...power.paramsOnUse, requirement: asked, params };
-      const violation = parametersRefusal(power.binding, request, this.#ledger.now());
-      if (violation === undefined) return power;
-      refusal ??= new EffectDeniedError(
-        violation.reason,
-        `\`${asked.text}\` may not be used with these arguments`,
-      );
-    }
-    throw refusal ?? new EffectDeniedError("outside_authority", `\`${asked.text}\` has no power`);
+    return powersFor(this.#powers, use, this.#ledger.now());
   }
 
   #grantOf(powers: readonly Power[]): EffectGrant {
@@ -300,16 +260,4 @@ export class Effects implements EffectGate {
 function unrecordable(cause: unknown): AuditUnavailableError {
   if (cause instanceof AuditUnavailableError) return cause;
   return new AuditUnavailableError("an effect was not recorded", { cause });
-}
-
-/** Where a use may land: within the ceiling and every link, clear of every exception (A4, K `except`). */
-function reaches(power: Power, landed: Capability): boolean {
-  return power.ceiling.every((limit) => covers(limit, landed)) && withinChain(power.binding, landed);
-}
-
-function withinChain(binding: BindingRecord, landed: Capability): boolean {
-  return (
-    binding.gates.every((gate) => covers(gate, landed)) &&
-    binding.chain.every((link) => avoidsExceptions(link.excluded, landed))
-  );
 }
