@@ -1,13 +1,15 @@
 import { bindings } from "./decide/bindings.js";
 import { decide } from "./decide/decide.js";
 import { many } from "./decide/many.js";
-import type { Bench } from "./harness/bench.js";
 import { gateway } from "./gateway/gateway.js";
 import { replay } from "./replay/replay.js";
 import { whatIf } from "./replay/what-if.js";
 import { script } from "./script/script.js";
 import { start } from "./start/start.js";
+import type { Bench } from "./harness/bench.js";
+import { memory } from "./memory/memory.js";
 import { step } from "./step/step.js";
+import { verify } from "./verify/verify.js";
 
 /** Every bench there is, in the order in which they run. */
 export const benches: readonly Bench[] = [
@@ -21,4 +23,7 @@ export const benches: readonly Bench[] = [
   //
   step,
   gateway,
+  //
+  verify,
+  memory,
 ];

@@ -1,8 +1,7 @@
 import { blobKeysOf } from "../core/commitment.js";
 import type { EntryPage, EventRow, LogImage } from "../core/log-image.js";
-import { binaryBytes } from "../core/node-crypto.js";
 import type { BlobKey } from "../core/store.js";
-import { leafOfText, nodeTreeHasher } from "../core/tree-hasher.js";
+import { nodeTreeHasher } from "../core/tree-hasher.js";
 import { EvidenceError } from "../model/errors.js";
 import { type AuditEvent, textMember } from "../model/event.js";
 import { parseEntry, parseEntryText } from "../model/proof/entry.js";
@@ -14,7 +13,7 @@ import { type Commitment, KeptBlobs } from "./kept-blobs.js";
 import { KeyCheck } from "./key-check.js";
 import type { Problem } from "./problem.js";
 import { RunFold } from "./run-fold.js";
-import { TreeCheck } from "./tree-check.js";
+import type { LogTree } from "./tree-check.js";
 
 /**
  * Goes through the rows of a log in order and recomputes all that follows from them: leaf hashes, the tree and
@@ -23,7 +22,7 @@ import { TreeCheck } from "./tree-check.js";
  */
 export class EventCheck {
   readonly #image: LogImage;
-  readonly #tree: TreeCheck;
+  readonly #tree: LogTree;
   readonly #keys: KeyCheck;
   readonly #blobs: KeptBlobs;
   readonly #grammar = grammarChecker();
@@ -33,19 +32,20 @@ export class EventCheck {
   readonly state = new State();
   readonly runs = new RunFold();
 
-  constructor(image: LogImage) {
+  constructor(image: LogImage, tree: LogTree) {
     this.#image = image;
-    this.#tree = new TreeCheck(image);
+    this.#tree = tree;
     this.#keys = new KeyCheck(image);
     this.#blobs = new KeptBlobs(image);
   }
 
-  get size(): number {
-    return this.#tree.size;
+  /** Whether pages have to come with their leaf hashes. */
+  get needsLeaves(): boolean {
+    return !this.#tree.isAssumed;
   }
 
-  get root(): Uint8Array {
-    return this.#tree.root;
+  get size(): number {
+    return this.#tree.size;
   }
 
   /**
@@ -57,8 +57,10 @@ export class EventCheck {
   takePage({ first, documents, leaves }: EntryPage, each: () => void): void {
     if (first !== this.size + 1) throw misplaced(this.size + 1, first);
     this.#blobs.turnTo(first, first + documents.length - 1);
-    for (const [at, text] of documents.entries()) {
-      this.#takeText(text, leaves.slice(at * hashBytes, (at + 1) * hashBytes));
+    let at = 0;
+    for (const text of documents) {
+      this.#takeText(text, leaves === undefined ? "" : leaves.slice(at, at + hashBytes));
+      at += hashBytes;
       each();
     }
   }
@@ -75,7 +77,7 @@ export class EventCheck {
       throw faulty("entry_mismatch", seq, why);
     }
     const event = this.#checked(() => this.#grammar.check(parseEntry(doc)));
-    this.#follow(event, computed);
+    this.#follow(event, Buffer.from(computed).toString("latin1"));
     this.#note(event);
   }
 
@@ -114,7 +116,7 @@ export class EventCheck {
 
   #takeText(text: string, leaf: string): void {
     // Where decoding replaced something, the text is not what was hashed: the row's own bytes are looked at.
-    if (leafOfText(text) !== leaf || text.includes("\ufffd")) {
+    if (!this.#tree.isLeaf(text, leaf) || text.includes("\ufffd")) {
       const [row] = this.#image.events(this.size, 1);
       if (row === undefined) throw new RangeError(`event ${this.size + 1} was read and is not there`);
       this.take(row);
@@ -126,9 +128,9 @@ export class EventCheck {
       this.#grammar.place(usual);
       return usual;
     });
-    this.#follow(event, binaryBytes(leaf));
+    this.#follow(event, leaf);
     if (usual === undefined) this.#note(event);
-    else for (const ref of usualCommitments(usual)) this.#blobs.take({ seq: this.size, ref }, this.size);
+    else for (const key of usualCommitments(usual)) this.#blobs.take(key, this.size);
   }
 
   #checked(check: () => AuditEvent): AuditEvent {
@@ -141,7 +143,7 @@ export class EventCheck {
   }
 
   /** What follows from an event that may stand here. */
-  #follow(event: AuditEvent, leaf: Uint8Array): void {
+  #follow(event: AuditEvent, leaf: string): void {
     const seq = this.size + 1;
     try {
       this.state.fold(event);

@@ -1,4 +1,5 @@
 import type { BindingRecord } from "../model/authority.js";
+import { canonicalJson } from "../model/canonical.js";
 import { boundedText } from "../model/bounded-text.js";
 import { type Capability, covers, parseCapability } from "../model/capability/index.js";
 import { type ChainRequest, parametersRefusal } from "../model/chain.js";
@@ -6,10 +7,10 @@ import { commonBlocks } from "../model/constraint/blocks.js";
 import { avoidsExceptions } from "../model/constraint/index.js";
 import { holds } from "../model/decide.js";
 import { AuditUnavailableError, EffectDeniedError, SynapseError } from "../model/errors.js";
-import { type EventBody, textMember } from "../model/event.js";
+import { type AuditEvent, type EventBody, textMember } from "../model/event.js";
 import type { JsonObject, JsonValue } from "../model/json.js";
-import { commitTo, committedValue } from "./commitment.js";
-import type { Ledger } from "./ledger.js";
+import { commitTo, commitToText, committedValue } from "./commitment.js";
+import type { Ledger, Tx } from "./ledger.js";
 import type { EffectGate, EffectGrant, EffectUse } from "./ports.js";
 import { assertOpen, type RunningStep } from "./running-steps.js";
 import { failureOf } from "./settle.js";
@@ -28,6 +29,14 @@ export interface Power {
 export interface EffectLimits {
   readonly effectsMax: number;
   readonly bytesMax: number;
+}
+
+/** An answer of a handle, and where its bytes are kept. */
+export interface RecordedAnswer {
+  readonly canonical: string;
+  readonly ref: string;
+  /** Number of the event that commits to it; undefined until that is appended. */
+  seq: number | undefined;
 }
 
 /**
@@ -50,6 +59,7 @@ export class Effects implements EffectGate {
   #ended = false;
   #lastTurn = Promise.resolve();
   #unrecorded: AuditUnavailableError | undefined;
+  #answered: RecordedAnswer | undefined;
 
   constructor(
     step: RunningStep,
@@ -90,10 +100,14 @@ export class Effects implements EffectGate {
       const { answer } = outcome;
       // An answer that arrives after the authority ended is fenced like a late result (D7).
       this.#assertAlive();
-      const kept = commitTo(answer as JsonValue);
+      const canonical = canonicalJson(answer as JsonValue);
+      const kept = commitToText(canonical);
+      const answered: RecordedAnswer = { canonical, ref: kept.ref, seq: undefined };
+      this.#answered = answered;
       this.#record(
         { event: "effect_performed", ...members, result: "success", answer_commitment: kept.ref },
         kept,
+        ({ seq }) => (answered.seq = seq),
       );
       return committedValue(kept) as T;
     } catch (error) {
@@ -247,33 +261,39 @@ export class Effects implements EffectGate {
     );
   }
 
-  #record(members: EventBody, kept?: Blob): void {
-    // Queued in the agent's lane, so it is durable before, or together with, the step's completion.
-    this.#ledger
-      .submit(
-        this.agentId,
-        (tx) => {
-          try {
-            if (members.event === "effect_attempted") assertOpen(tx, this.#step.requestId);
-            // The answer to a use whose intent is not in the log would be an answer to nothing.
-            else if (members.event === "effect_performed" && this.#unrecorded !== undefined)
-              throw this.#unrecorded;
-            if (kept !== undefined) tx.keep(kept);
-            tx.emit({ ...this.#common, ...members });
-          } catch (error) {
-            // Known at once: the completion of this step may stand in the same transaction.
-            this.#unrecorded ??= unrecordable(error);
-            throw error;
-          }
-        },
-        "begun",
-      )
-      .catch((error: unknown) => {
+  /** The last answer, if it is what the action gives out: many pass on what they were told, and it is kept once. */
+  answerLike(canonical: string): Readonly<RecordedAnswer> | undefined {
+    return this.#answered?.canonical === canonical ? this.#answered : undefined;
+  }
+
+  #record(members: EventBody, kept?: Blob, then?: (event: AuditEvent) => void): void {
+    // Queued in the agent's lane, so it is durable before, or together with, the step's completion. What most steps do
+    // once needs no wait of its own, for more comes soon; a step that does more learns at once that it cannot go on.
+    const append = (tx: Tx): void => {
+      try {
+        if (members.event === "effect_attempted") assertOpen(tx, this.#step.requestId);
+        // The answer to a use whose intent is not in the log would be an answer to nothing.
+        else if (members.event === "effect_performed" && this.#unrecorded !== undefined)
+          throw this.#unrecorded;
+        if (kept !== undefined) tx.keep(kept);
+        const event = tx.emit({ ...this.#common, ...members });
+        then?.(event);
+      } catch (error) {
+        // Known at once: the completion of this step may stand in the same transaction.
         this.#unrecorded ??= unrecordable(error);
-        // Fail closed: what cannot be recorded any more is not done any more.
-        const message = `what the step does cannot be recorded: ${this.#unrecorded.message}`;
-        this.#step.end({ code: "audit_unavailable", message });
-      });
+        throw error;
+      }
+    };
+    const isFollowed = members.event === "effect_performed" || this.#count === 1;
+    const recorded = isFollowed
+      ? this.#ledger.follow(this.agentId, append, "begun")
+      : this.#ledger.submit(this.agentId, append, "begun");
+    recorded.catch((error: unknown) => {
+      this.#unrecorded ??= unrecordable(error);
+      // Fail closed: what cannot be recorded any more is not done any more.
+      const message = `what the step does cannot be recorded: ${this.#unrecorded.message}`;
+      this.#step.end({ code: "audit_unavailable", message });
+    });
   }
 }
 

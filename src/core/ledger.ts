@@ -15,6 +15,8 @@ export type { Listener, Transition, Tx } from "./transition.js";
 
 const batchMax = 512;
 const busyMsMax = 10_000;
+/** How long something may wait for a transaction of something else. */
+const followMs = 3;
 
 /** What one transition made. It reaches the store after the transition returned, so what throws leaves nothing. */
 interface Made {
@@ -37,6 +39,7 @@ export class Ledger {
   readonly #listeners: Listeners;
   #state: State | undefined;
   #draining = false;
+  #following: NodeJS.Timeout | undefined;
   readonly #awaitingIdle: (() => void)[] = [];
   #closing = false;
   #suspect = false;
@@ -92,11 +95,28 @@ export class Ledger {
    * @throws AuditUnavailableError when its events could not be made durable; whatever the transition throws.
    */
   submit<T>(lane: string, transition: Transition<T>, need: Need = "new"): Promise<T> {
+    return this.#add(lane, transition, need, () => this.#schedule());
+  }
+
+  #add<T>(lane: string, transition: Transition<T>, need: Need, ask: () => void): Promise<T> {
     if (this.#closing) return Promise.reject(new AuditUnavailableError("the pipeline is closed"));
     if (this.#refusal !== undefined && lane !== adminLane) return Promise.reject(this.#refusal);
     return new Promise<T>((resolve, reject) => {
       this.#lanes.add(lane, { need, run: transition, resolve: resolve as (value: unknown) => void, reject });
-      this.#schedule();
+      ask();
+    });
+  }
+
+  /**
+   * The same for what nobody waits for and something else follows: it goes into the next transaction, with whatever
+   * asks for one, and asks for its own only when none came in `followMs`.
+   */
+  follow<T>(lane: string, transition: Transition<T>, need: Need = "new"): Promise<T> {
+    return this.#add(lane, transition, need, () => {
+      this.#following ??= setTimeout(() => {
+        this.#following = undefined;
+        if (this.#lanes.size > 0) this.#schedule();
+      }, followMs);
     });
   }
 
@@ -116,8 +136,10 @@ export class Ledger {
     // Taken back behind everything that is queued; what is submitted from here on is refused.
     const ended = this.#closing ? undefined : this.#lease.end();
     this.#closing = true;
+    if (this.#lanes.size > 0) this.#schedule();
     await ended;
     if (this.#draining) await new Promise<void>((resolve) => this.#awaitingIdle.push(resolve));
+    clearTimeout(this.#following);
     this.#closed = true;
   }
 

@@ -15,8 +15,8 @@ export interface EntryPage {
   /** Number of the first. */
   readonly first: number;
   readonly documents: readonly string[];
-  /** Their leaf hashes one after the other, one character a byte: 32 characters for each document. */
-  readonly leaves: string;
+  /** Their leaf hashes one after the other, one character a byte: 32 characters for each; none where not asked for. */
+  readonly leaves: string | undefined;
 }
 
 export interface CheckpointRow {
@@ -51,6 +51,15 @@ export interface KeyRow {
   readonly agent_id: unknown;
 }
 
+/** The documents of a log hashed again, all of them. */
+export interface TreeSurvey {
+  /** Whether each row keeps the hash of its document, and the tables the tree's head and nodes. */
+  readonly intact: boolean;
+  readonly size: number;
+  /** RFC 9162 roots in the order of their sizes: 0, those of the checkpoints, those asked for, and the last. */
+  readonly roots: readonly (readonly [size: number, root: Uint8Array])[];
+}
+
 /** Rows of blobs in the order of their events. */
 export interface BlobPage {
   /** Numbers of their events. */
@@ -65,11 +74,18 @@ export interface BlobSurvey {
   readonly unlike: readonly BlobKey[];
 }
 
-/** What events are found by: the values of each column with NUL between them, U+0001 in the place of none. */
+/** A column with NUL between the values, and U+0001 in the place of each that is no text. */
+export interface KeyColumn {
+  readonly text: string;
+  /** How many are NULL. */
+  readonly none: number;
+}
+
+/** What events are found by. */
 export interface KeyPage {
-  readonly ids: string;
-  readonly runs: string;
-  readonly agents: string;
+  readonly ids: KeyColumn;
+  readonly runs: KeyColumn;
+  readonly agents: KeyColumn;
 }
 
 /**
@@ -81,13 +97,17 @@ export interface LogImage {
   damage(): Promise<readonly string[]>;
   logId(): string;
   eventCount(): number;
+  /** Number of the last event; 0 in an empty log. */
+  lastSeq(): number;
+  /** How many rows there are with other numbers than 1 to `last`. */
+  eventsBeside(last: number): number;
   /** Rows with a higher `seq`, in order. */
   events(after: number, limit: number): readonly EventRow[];
   /**
    * The same rows, read in a fraction of the time; undefined where there are none, or one is not as it should be,
    * which `events` shows. A text that is not valid UTF-8 has U+FFFD in place of what could not be decoded.
    */
-  entries(after: number, limit: number): EntryPage | undefined;
+  entries(after: number, limit: number, leaves: boolean): EntryPage | undefined;
   /** Numbers of the first and the last event of a run, by the index over runs; undefined when there are none. */
   rangeOfRun(runId: string): { readonly first: number; readonly last: number } | undefined;
   /** The run that was started last. */
@@ -131,5 +151,12 @@ export interface LogImage {
   blobsLike(refs: readonly string[]): readonly BlobKey[];
   /** Reads all bytes behind commitments. */
   blobs(): Promise<BlobSurvey>;
+  /** Whether the whole file is read on another thread, so that waiting for it costs little. */
+  readonly isSurveyed: boolean;
+  /**
+   * Hashes all documents on that other thread; undefined where there is none, or it could not.
+   * @param sizes of which the root is wanted.
+   */
+  tree(sizes: readonly number[]): Promise<TreeSurvey | undefined>;
   close(): void;
 }

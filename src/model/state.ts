@@ -14,6 +14,7 @@ export class State {
   seq = 0;
   /** Time (ms) of the last event: decisions never use an earlier one (SEMANTICS D8). */
   lastTime = 0;
+  /** Events of one moment follow each other: its text is read once. */
   readonly suspended = new Set<string>();
   /** Authorised steps that have not completed, by request id, with their `authorized` event. */
   readonly open = new Map<string, AuditEvent>();

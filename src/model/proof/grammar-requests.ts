@@ -1,5 +1,5 @@
 import { type AuditEvent, textMember } from "../event.js";
-import type { JsonObject } from "../json.js";
+import type { JsonObject, JsonValue } from "../json.js";
 import { EffectNumbers } from "./effect-numbers.js";
 import { EndedRequests } from "./ended-requests.js";
 import { isGuarded } from "./event-shape.js";
@@ -7,12 +7,20 @@ import type { AuthorityGrammar } from "./grammar-authority.js";
 
 interface Request {
   readonly kind: "step" | "check";
-  /** Agent, workflow, step, run and attempt: every event of a request says the same. */
-  readonly whose: string;
+  readonly whose: Whose;
   phase: "requested" | "authorized" | "ended";
   bindingIds: readonly string[];
   readonly effects: EffectNumbers;
 }
+
+/** Agent, workflow, step, run and attempt: every event of a request says the same. */
+type Whose = readonly [
+  agent: JsonValue | undefined,
+  workflow: JsonValue | undefined,
+  step: JsonValue | undefined,
+  run: JsonValue | undefined,
+  attempt: JsonValue | undefined,
+];
 
 /**
  * Follows what was asked for: requests, decisions, effects, ends, and the runs they belong to. Keeps whole what is
@@ -143,7 +151,7 @@ export class RequestGrammar {
   #end(id: string, request: Request): void {
     request.phase = "ended";
     const { settled } = request.effects;
-    if (settled !== undefined && this.#ended.add(id, request.whose, settled)) {
+    if (settled !== undefined && this.#ended.add(id, JSON.stringify(request.whose), settled)) {
       this.#requests.delete(id);
     } else {
       this.#ended.remove(id);
@@ -204,11 +212,11 @@ export class RequestGrammar {
     if (request === undefined && this.#ended.has(id)) return "its request has ended";
     if (request === undefined || (kind !== undefined && request.kind !== kind))
       return "its request is not in the log";
-    return request.whose === whose(event) ? request : foreign;
+    return isOf(event, request.whose) ? request : foreign;
   }
 
-  #findEnded(id: string, whose: string): Request | string {
-    const ended = this.#ended.find(id, whose);
+  #findEnded(id: string, whose: Whose): Request | string {
+    const ended = this.#ended.find(id, JSON.stringify(whose));
     if (ended === undefined) return "its request is not in the log";
     if (ended === "foreign") return foreign;
     if (ended.denied) return "its request was not authorised";
@@ -228,12 +236,16 @@ function endFault(phase: "requested" | "ended"): string {
   return phase === "ended" ? "its request has ended" : "its request was not authorised";
 }
 
-function whose(event: AuditEvent): string {
-  return JSON.stringify([
-    event["agent_id"],
-    event["workflow_id"],
-    event["step_id"],
-    event["run_id"],
-    event["attempt"],
-  ]);
+function whose(event: AuditEvent): Whose {
+  return [event["agent_id"], event["workflow_id"], event["step_id"], event["run_id"], event["attempt"]];
+}
+
+function isOf(event: AuditEvent, [agent, workflow, step, run, attempt]: Whose): boolean {
+  return (
+    event["agent_id"] === agent &&
+    event["workflow_id"] === workflow &&
+    event["step_id"] === step &&
+    event["run_id"] === run &&
+    event["attempt"] === attempt
+  );
 }

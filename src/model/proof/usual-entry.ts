@@ -12,23 +12,55 @@ const types: readonly CoreEventType[] = [
   "effect_performed",
 ];
 
-/** What the grammar and the state ask of these: the expression takes it out. The rest is there when asked for. */
-const taken: readonly string[] = [
-  ...["id", "seq", "timestamp", "agent_id", "workflow_id", "step_id", "run_id", "attempt"],
-  ...["request_id", "state_seq", "binding_id", "binding_ids", "charged", "n", "result"],
-];
+type Kind = "text" | "text or null" | "number" | "JSON";
 
-const isTaken = (member: string): boolean => taken.includes(member) || isCommitment(member);
+/** What the grammar and the state ask of these: the expression takes it out. The rest is there when asked for. */
+const taken: Readonly<Record<string, Kind>> = {
+  id: "text",
+  seq: "number",
+  timestamp: "text",
+  agent_id: "text",
+  workflow_id: "text",
+  step_id: "text",
+  run_id: "text or null",
+  attempt: "number",
+  request_id: "text",
+  state_seq: "number",
+  binding_id: "text",
+  binding_ids: "JSON",
+  charged: "JSON",
+  n: "number",
+  result: "text",
+};
+
 const isCommitment = (member: string): boolean => member.endsWith("_commitment");
 
-/** Which group of the expression has which member. */
-type Groups = Readonly<Record<string, number>>;
+/** All members of these types; those that the expressions take out come first, each with a place of its own. */
+const members: readonly string[] = [...new Set(types.flatMap((type) => Object.keys(shapeOf(type))))];
+/** Which event a commitment's bytes are kept with, when it is an earlier one. */
+const placeOfBytes = (commitment: string): string => commitment.replace(/_commitment$/, "_seq");
+const whereKept: ReadonlySet<string> = new Set(members.filter(isCommitment).map(placeOfBytes));
+const places: readonly string[] = members.filter(
+  (member) => Object.hasOwn(taken, member) || isCommitment(member) || whereKept.has(member),
+);
 
 interface Reader {
   readonly type: CoreEventType;
   readonly whole: RegExp;
-  readonly groups: Groups;
-  readonly commitments: readonly number[];
+  /** For each of `places`, which group of the expression has it. */
+  readonly groups: readonly number[];
+  readonly commitments: readonly CommitmentGroups[];
+}
+
+interface CommitmentGroups {
+  readonly ref: number;
+  readonly seq: number;
+}
+
+/** A commitment, and the number of the event that its bytes are kept with. */
+export interface KeptAt {
+  readonly ref: string;
+  readonly seq: number;
 }
 
 /**
@@ -54,25 +86,46 @@ export class UsualEvent implements AuditEvent {
   }
 
   static {
-    for (const member of new Set(types.flatMap((type) => Object.keys(shapeOf(type))))) {
+    for (const member of members) {
       if (member === "event") continue;
-      const get = isTaken(member)
-        ? function (this: UsualEvent): JsonValue | undefined {
-            const text = this.#match[this.#reader.groups[member] as number];
-            return text === undefined ? undefined : valueOf(text);
-          }
-        : function (this: UsualEvent): JsonValue | undefined {
-            return (JSON.parse(this.#match[0]) as JsonObject)[member];
-          };
+      const kind = isCommitment(member) ? "text" : whereKept.has(member) ? "number" : taken[member];
+      const get = UsualEvent.getters(member, places.indexOf(member))[kind ?? "rest"];
       Object.defineProperty(UsualEvent.prototype, member, { get });
     }
   }
 
-  static commitments(event: UsualEvent): string[] {
-    const found: string[] = [];
-    for (const group of event.#reader.commitments) {
-      const text = event.#match[group];
-      if (text !== undefined) found.push(text.slice(1, -1));
+  /** How a member is read, by what it is. */
+  static getters(
+    member: string,
+    place: number,
+  ): Readonly<Record<Kind | "rest", (this: UsualEvent) => JsonValue | undefined>> {
+    return {
+      text() {
+        return this.#match[this.#reader.groups[place] as number];
+      },
+      "text or null"() {
+        return this.#match[this.#reader.groups[place] as number] ?? null;
+      },
+      number() {
+        const text = this.#match[this.#reader.groups[place] as number];
+        return text === undefined ? undefined : Number(text);
+      },
+      JSON() {
+        const text = this.#match[this.#reader.groups[place] as number];
+        return text === undefined ? undefined : (JSON.parse(text) as JsonValue);
+      },
+      rest() {
+        return (JSON.parse(this.#match[0]) as JsonObject)[member];
+      },
+    };
+  }
+
+  static commitments(event: UsualEvent): KeptAt[] {
+    const found: KeptAt[] = [];
+    for (const groups of event.#reader.commitments) {
+      const ref = event.#match[groups.ref];
+      const earlier = event.#match[groups.seq];
+      if (ref !== undefined) found.push({ ref, seq: earlier === undefined ? event.seq : Number(earlier) });
     }
     return found;
   }
@@ -95,40 +148,39 @@ export function readUsualEntry(text: string): UsualEvent | undefined {
   return reader === undefined || match === null ? undefined : new UsualEvent(reader, match);
 }
 
-/** The commitments that such an event makes, the bytes of all of them kept with it. */
-export function usualCommitments(event: UsualEvent): readonly string[] {
+/** The commitments that such an event makes. */
+export function usualCommitments(event: UsualEvent): readonly KeptAt[] {
   return UsualEvent.commitments(event);
 }
 
-function valueOf(text: string): JsonValue {
-  const first = text.charCodeAt(0);
-  if (first === 0x22) return text.slice(1, -1);
-  if (first === 0x5b || first === 0x6e) return JSON.parse(text) as JsonValue;
-  return Number(text);
-}
+/** No expression has so many groups. */
+const absent = 1_000;
 
 function readerOf(type: CoreEventType): Reader {
   const shape: Shape = shapeOf(type);
   // One layout for all types: reading a member looks the same for each.
-  const groups = Object.fromEntries(
-    [...new Set(types.flatMap((each) => Object.keys(shapeOf(each))))].filter(isTaken).map((m) => [m, 0]),
-  );
-  const commitments: number[] = [];
+  const groups = places.map(() => absent);
+  const commitments: CommitmentGroups[] = [];
   let [pattern, begun, last] = ["", false, 0];
   // RFC 8785 sorts by UTF-16 code units, as `sort` does.
   for (const member of Object.keys(shape).sort()) {
     const check = shape[member];
-    if (check?.usual === undefined) throw new TypeError(`\`${member}\` of \`${type}\` has no usual spelling`);
+    if (check?.usual === undefined || check.captured === undefined)
+      throw new TypeError(`\`${member}\` of \`${type}\` has no usual spelling`);
     let value = check.usual;
-    if (isTaken(member)) {
-      value = `(${value})`;
-      groups[member] = ++last;
-      if (isCommitment(member)) commitments.push(last);
+    const place = places.indexOf(member);
+    if (place >= 0) {
+      value = check.captured;
+      groups[place] = ++last;
     }
     // The comma goes with the member that may be absent: behind it up to the first that is always there.
     const part = `${begun ? "," : ""}"${member}":${value}${!begun && check.optional ? "," : ""}`;
     pattern += check.optional ? `(?:${part})?` : part;
     begun ||= !check.optional;
+  }
+  for (const member of Object.keys(shape).filter(isCommitment)) {
+    const groupOf = (name: string): number => groups[places.indexOf(name)] ?? absent;
+    commitments.push({ ref: groupOf(member), seq: groupOf(placeOfBytes(member)) });
   }
   return Object.freeze({ type, whole: new RegExp(`^\\{${pattern}\\}$`), groups, commitments });
 }

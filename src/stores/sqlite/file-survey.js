@@ -72,9 +72,12 @@ function takePages(db, found) {
   }
 }
 
+/** @type {(text: string) => unknown[]} */
+const parse = JSON.parse;
+
 /** @param {Page} page */
 function* rowsOf([rows, , seqs, refs, contents, lengths]) {
-  const numbers = /** @type {unknown[]} */ (/** @type {unknown} */ (JSON.parse(seqs)));
+  const numbers = parse(seqs);
   for (let row = 0, at = 0; row < rows; row++) {
     const end = at + lengths.charCodeAt(row) - 1;
     yield {

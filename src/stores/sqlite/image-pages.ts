@@ -3,18 +3,19 @@ import { hashBytes } from "../../model/proof/hash.js";
 import type { Connection } from "./database.js";
 import { guarded } from "./damage.js";
 
-/** Numbers of the rows, how many hold a hash, and all hashes in one value: one for each row costs more than hashing it. */
-const leavesOfPage =
-  "SELECT count(*), min(seq), max(seq), sum(typeof(leaf) = 'blob' AND length(leaf) = 32), " +
-  "CAST(group_concat(CAST(leaf AS TEXT), '') AS BLOB) " +
-  "FROM (SELECT seq, leaf FROM events WHERE seq > ? ORDER BY seq LIMIT ?)";
+const numbers = "count(*), min(seq), max(seq)";
+/** How many rows hold a hash, and all hashes in one value: one for each row costs more than hashing it. */
+const leaves =
+  "sum(typeof(leaf) = 'blob' AND length(leaf) = 32), CAST(group_concat(CAST(leaf AS TEXT), '') AS BLOB)";
+const ofPage = (columns: string, of: string) =>
+  `SELECT ${of} FROM (SELECT ${columns} FROM events WHERE seq > ? ORDER BY seq LIMIT ?)`;
 
 type Summary = readonly [
   rows: number,
   first: number | null,
   last: number | null,
-  good: number | null,
-  leaves: Uint8Array | null,
+  good?: number | null,
+  leaves?: Uint8Array | null,
 ];
 
 /** Reads pages of rows that are as they should be (`LogImage.entries`). */
@@ -24,15 +25,19 @@ export function entryReader(db: Connection): LogImage["entries"] {
   const texts = guarded(() =>
     db.prepare("SELECT doc FROM events WHERE seq > ? ORDER BY seq LIMIT ?").pluck(),
   );
-  const summary = guarded(() => db.prepare(leavesOfPage).raw());
-  return (after, limit) => {
+  const bare = guarded(() => db.prepare(ofPage("seq", numbers)).raw());
+  const whole = guarded(() => db.prepare(ofPage("seq, leaf", `${numbers}, ${leaves}`)).raw());
+  return (after, limit, withLeaves) => {
     if (!isUtf8) return undefined;
     const documents = guarded(() => texts.all(after, limit));
-    const [rows, first, last, good, leaves] = guarded(() => summary.get(after, limit) as Summary);
+    const summary = guarded(() => (withLeaves ? whole : bare).get(after, limit) as Summary);
+    const [rows, first, last, good = rows, hashes] = summary;
     if (!documents.every((text): text is string => typeof text === "string")) return undefined;
-    if (first === null || last === null || leaves === null || last - first + 1 !== rows) return undefined;
-    if (documents.length !== rows || good !== rows || leaves.length !== rows * hashBytes) return undefined;
-    return { first, documents, leaves: Buffer.from(leaves).toString("latin1") };
+    if (first === null || last === null || last - first + 1 !== rows) return undefined;
+    if (documents.length !== rows || good !== rows || hashes === null) return undefined;
+    if (hashes === undefined) return { first, documents, leaves: undefined };
+    if (hashes.length !== rows * hashBytes) return undefined;
+    return { first, documents, leaves: Buffer.from(hashes).toString("latin1") };
   };
 }
 
@@ -53,21 +58,34 @@ export function blobPageReader(db: Connection): LogImage["blobsOf"] {
   };
 }
 
-const textOrNone = (column: string) =>
-  `CASE typeof(${column}) WHEN 'text' THEN ${column} WHEN 'null' THEN char(1) END`;
+const columnOf = (column: string) =>
+  `group_concat(CASE typeof(${column}) WHEN 'text' THEN ${column} ELSE char(1) END, char(0)), ` +
+  `sum(${column} IS NULL)`;
 const keysOfPage =
-  "SELECT count(*), group_concat(id, char(0)), group_concat(run, char(0)), group_concat(agent, char(0)) FROM (" +
-  `SELECT ${textOrNone("id")} AS id, ${textOrNone("run_id")} AS run, ${textOrNone("agent_id")} AS agent ` +
-  "FROM event_keys WHERE seq BETWEEN ? AND ? ORDER BY seq)";
+  `SELECT count(*), ${columnOf("id")}, ${columnOf("run_id")}, ${columnOf("agent_id")} ` +
+  "FROM (SELECT id, run_id, agent_id FROM event_keys WHERE seq BETWEEN ? AND ? ORDER BY seq)";
 
 /** Reads what events are found by (`LogImage.keyPage`). */
 export function keyPageReader(db: Connection): LogImage["keyPage"] {
   const page = guarded(() => db.prepare(keysOfPage).raw());
   return (first, last) => {
-    const [rows, ids, runs, agents] = guarded(
-      () => page.get(first, last) as [number, string | null, string | null, string | null],
+    const [rows, ids, noIds, runs, noRuns, agents, noAgents] = guarded(
+      () =>
+        page.get(first, last) as [
+          number,
+          string | null,
+          number,
+          string | null,
+          number,
+          string | null,
+          number,
+        ],
     );
     if (rows !== last - first + 1 || ids === null || runs === null || agents === null) return undefined;
-    return { ids, runs, agents };
+    return {
+      ids: { text: ids, none: noIds },
+      runs: { text: runs, none: noRuns },
+      agents: { text: agents, none: noAgents },
+    };
   };
 }

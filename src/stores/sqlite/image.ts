@@ -156,6 +156,12 @@ function imageOf(db: Connection, survey: FileSurvey): LogImage {
     damage: async () => [...(await survey.integrity()), ...schemaFaults(db), ...metaFaults(db)],
     logId: () => get<{ value: string }>("SELECT value FROM meta WHERE key = 'log_id'")?.value ?? "",
     eventCount: () => count("events"),
+    lastSeq: () => get<{ last: number }>("SELECT coalesce(max(seq), 0) AS last FROM events")?.last ?? 0,
+    eventsBeside: (last) =>
+      get<{ n: number }>(
+        "SELECT (SELECT count(*) FROM events WHERE seq < 1) + (SELECT count(*) FROM events WHERE seq > ?) AS n",
+        last,
+      )?.n ?? 0,
     events: (after, limit) => guarded(() => page.all(after, limit) as EventRow[]).map(known),
     entries: entryReader(db),
     documents: (after, limit) => guarded(() => plain.all(after, limit) as [number, unknown][]),
@@ -224,6 +230,8 @@ function imageOf(db: Connection, survey: FileSurvey): LogImage {
         JSON.stringify(refs),
       ),
     blobs: () => survey.blobs(),
+    isSurveyed: survey.isBeside,
+    tree: (sizes) => survey.tree(sizes),
     close: () => {
       survey.stop();
       db.close();

@@ -1,4 +1,4 @@
-import type { BlobSurvey } from "../../core/log-image.js";
+import type { BlobSurvey, TreeSurvey } from "../../core/log-image.js";
 
 /** What the thread that reads a whole file says, and what it is told. */
 
@@ -15,7 +15,11 @@ export type FromSurvey =
   | { readonly kind: "ready" }
   | { readonly kind: "begun" }
   | { readonly kind: "blobs"; readonly survey: Survey<BlobSurvey> }
+  | { readonly kind: "tree"; readonly survey: Survey<TreeSurvey> }
   | { readonly kind: "integrity"; readonly survey: Survey<readonly string[]> };
 
 /** `begin`: to look at the database as it is now, instead of as it was. */
-export type ToSurvey = { readonly kind: "begin" } | { readonly kind: "survey" };
+export type ToSurvey =
+  | { readonly kind: "begin" }
+  | { readonly kind: "survey" }
+  | { readonly kind: "tree"; readonly sizes: readonly number[] };

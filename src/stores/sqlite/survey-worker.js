@@ -1,6 +1,7 @@
 // @ts-check
 import { parentPort, workerData } from "node:worker_threads";
 import Database from "better-sqlite3";
+import { surveyTree } from "./tree-survey.js";
 import { integrityFaults, surveyBlobs } from "./file-survey.js";
 
 /** @import { FromSurvey, Survey, ToSurvey } from "./survey-protocol.js" */
@@ -38,9 +39,11 @@ port.on("message", (/** @type {ToSurvey} */ message) => {
     send({ kind: "begun" });
     return;
   }
+  if (message.kind === "tree") {
+    send({ kind: "tree", survey: surveyed(() => surveyTree(db, message.sizes)) });
+    return;
+  }
   send({ kind: "blobs", survey: surveyed(() => surveyBlobs(db)) });
   send({ kind: "integrity", survey: surveyed(() => integrityFaults(db)) });
-  db.close();
-  port.close();
 });
 send({ kind: "ready" });

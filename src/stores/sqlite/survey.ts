@@ -1,5 +1,5 @@
 import { Worker } from "node:worker_threads";
-import type { BlobSurvey } from "../../core/log-image.js";
+import type { BlobSurvey, TreeSurvey } from "../../core/log-image.js";
 import { damagedBy, guarded } from "./damage.js";
 import { type Connection, isDamageCode } from "./database.js";
 import { integrityFaults, surveyBlobs } from "./file-survey.js";
@@ -7,9 +7,13 @@ import type { FromSurvey, Survey, ToSurvey } from "./survey-protocol.js";
 
 /** What is found by reading a whole file, whatever the events say. */
 export interface FileSurvey {
+  /** Whether it goes on beside the calling thread. */
+  readonly isBeside: boolean;
   /** What SQLite itself finds wrong, the first hundred. */
   integrity(): Promise<readonly string[]>;
   blobs(): Promise<BlobSurvey>;
+  /** Undefined where nothing is read beside the calling thread. */
+  tree(sizes: readonly number[]): Promise<TreeSurvey | undefined>;
   /** Nobody waits for it any longer. */
   stop(): void;
 }
@@ -17,8 +21,10 @@ export interface FileSurvey {
 /** Reads it on the calling thread, when it is asked for. */
 export function surveyHere(db: Connection): FileSurvey {
   return {
+    isBeside: false,
     integrity: async () => guarded(() => integrityFaults(db)),
     blobs: async () => guarded(() => surveyBlobs(db)),
+    tree: async () => undefined,
     stop: () => undefined,
   };
 }
@@ -28,6 +34,7 @@ export function surveyHere(db: Connection): FileSurvey {
  * cannot work, or ends before it has said everything, the calling thread reads it all the same.
  */
 export class SurveyThread implements FileSurvey {
+  readonly isBeside = true;
   readonly #worker: Worker;
   readonly #here: FileSurvey;
   readonly #said = new Map<FromSurvey["kind"], (message: FromSurvey | undefined) => void>();
@@ -69,6 +76,12 @@ export class SurveyThread implements FileSurvey {
   async blobs(): Promise<BlobSurvey> {
     const message = await this.#next("blobs");
     return message?.kind === "blobs" ? foundIn(message.survey) : this.#here.blobs();
+  }
+
+  async tree(sizes: readonly number[]): Promise<TreeSurvey | undefined> {
+    this.#tell({ kind: "tree", sizes });
+    const message = await this.#next("tree");
+    return message?.kind === "tree" ? foundIn(message.survey) : undefined;
   }
 
   stop(): void {
