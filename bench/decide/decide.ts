@@ -65,7 +65,7 @@ async function measured(bindings: number, { short, say }: BenchOptions): Promise
   say(`${bindings} bindings: measuring`);
   const at = ` @ ${bindings.toLocaleString("en")}`;
   const measurements = await inRounds(
-    short ? 2 : 5,
+    short ? 2 : 9,
     watches.map((watch) => ({
       what: watch.decider.what + at,
       unit: "ns",

@@ -26,7 +26,7 @@ const name = fc.constantFrom(
   "a:b",
 );
 const odd = fc.constantFrom("", ".", "..", "\\*", "a\\*b", "a\\/b", "..;x", "***", "a**");
-const pattern = fc.constantFrom("*", "**", "a*", "*b", "a*b", "*.ts", "a*b*", "**", "*");
+const pattern = fc.constantFrom("a*a", "ab*b", "*", "**", "a*", "*b", "a*b", "*.ts", "a*b*", "**", "*");
 const segment = fc.oneof(
   { weight: 8, arbitrary: name },
   { weight: 5, arbitrary: pattern },
@@ -176,6 +176,35 @@ describe("texts compare as their resources do (C8)", () => {
       { numRuns: 30_000, seed: 13 },
     );
     expect(covered).toBeGreaterThan(8_000);
+  });
+
+  it("covers: every method against every other, on one host and path (C6)", () => {
+    const methods = ["", "GET ", "HEAD ", "POST ", "HEADS ", "M-SEARCH "];
+    for (const granted of methods) {
+      for (const wanted of methods) {
+        const held = parseCapability(`net:http:${granted}a.test/v1/**`);
+        const asked = parseCapability(`net:http:${wanted}a.test/v1/x`);
+        const truth = granted === wanted || (granted === "" && (wanted === "GET " || wanted === "HEAD "));
+        expect({ granted, wanted, answer: plainCovers(held, asked) }).toEqual({
+          granted,
+          wanted,
+          answer: truth,
+        });
+        expect(resourceCovers(wholly(held), wholly(asked))).toBe(truth);
+      }
+    }
+  });
+
+  it.each([
+    ["fs:read:/a*a", "fs:read:/a"],
+    ["fs:read:/ab*b", "fs:read:/ab"],
+    ["fs:read:/x/*", "fs:read:/x"],
+    ["fs:read:/**/a/**/a", "fs:read:/a"],
+    ["fs:read:/a/**", "fs:read:/ab"],
+    ["crm:update:a", "crm:update:a/b"],
+    ["crm:update:*", "crm:update:a/b"],
+  ])("%j does not cover %j, though it begins and ends alike", (held, asked) => {
+    expect(plainCovers(parseCapability(held), parseCapability(asked))).toBe(false);
   });
 
   it("overlaps: on 40,000 pairs, wherever the texts alone give an answer", () => {
