@@ -9,7 +9,10 @@ import { atMost, ratio } from "../harness/statistics.js";
 import { type Digest, hashLog } from "./hash-log.js";
 import { makeLog } from "./make-log.js";
 
-/** `synapse audit verify`, all checks, against the hashing that no verification can do without. */
+/**
+ * `synapse audit verify`, all checks, against the hashing that no verification can do without. Making a million events
+ * takes minutes: `BENCH_LOG` names a database that `makeLog` made before.
+ */
 export const verify: Bench = {
   name: "verify",
   title: "Verifying a log, against hashing its stored bytes on one thread",

@@ -102,6 +102,20 @@ describe("a log of 2,000 events", () => {
     },
   );
 
+  it("two threads say of a random byte in every page what one says", { timeout: 300_000 }, async () => {
+    const random = seededRandom("corrupt pages");
+    const log = await logOf(2_000);
+    let named = 0;
+    for (let start = 0; start < log.whole.length; start += 8_192) {
+      const at = start + Math.floor(random() * Math.min(8_192, log.whole.length - start));
+      const byte = ((log.whole[at] ?? 0) + 1 + Math.floor(random() * 255)) % 256;
+      const [one, two] = await log.with(at, byte, async () => [await log.verdict(), await log.verdict(2)]);
+      expect(two, `byte ${at} became ${byte}`).toEqual(one);
+      if (one?.ok !== true) named++;
+    }
+    expect(named).toBeGreaterThan(20);
+  });
+
   it("half a page, a page and the whole rest of zeros are named", async () => {
     const log = await logOf(2_000);
     const half = 4_096 * Math.floor(log.whole.length / 4_096 / 2);
