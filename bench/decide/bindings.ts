@@ -69,7 +69,7 @@ export const bindings: Bench = {
       checked: rounds * 2 + opening.values.length,
       notes: [
         `${count.toLocaleString("en")} bindings of bench \`decide\`, each built in a process of its own, from objects as a store gives them. ` +
-          "What is used up by counters is folded too.",
+          "What is used up by counters is kept too, and no part of the time.",
         "Memory is the heap after a full collection, less what it was before: all of the state, not of an index alone.",
         "Opening is `createPipeline` on a database of these events; each was found to hold the last binding.",
       ],

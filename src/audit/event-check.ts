@@ -130,7 +130,7 @@ export class EventCheck {
     });
     this.#follow(event, leaf);
     if (usual === undefined) this.#note(event);
-    else for (const ref of usualCommitments(usual)) this.#blobs.take({ seq: this.size, ref }, this.size);
+    else for (const key of usualCommitments(usual)) this.#blobs.take(key, this.size);
   }
 
   #checked(check: () => AuditEvent): AuditEvent {

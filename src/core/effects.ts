@@ -1,33 +1,30 @@
-import type { BindingRecord } from "../model/authority.js";
+import { canonicalJson } from "../model/canonical.js";
 import { boundedText } from "../model/bounded-text.js";
-import { type Capability, covers, parseCapability } from "../model/capability/index.js";
-import { type ChainRequest, parametersRefusal } from "../model/chain.js";
+import { parseCapability } from "../model/capability/index.js";
 import { commonBlocks } from "../model/constraint/blocks.js";
-import { avoidsExceptions } from "../model/constraint/index.js";
 import { holds } from "../model/decide.js";
 import { AuditUnavailableError, EffectDeniedError, SynapseError } from "../model/errors.js";
-import { type EventBody, textMember } from "../model/event.js";
+import { type AuditEvent, type EventBody, textMember } from "../model/event.js";
 import type { JsonObject, JsonValue } from "../model/json.js";
-import { commitTo, committedValue } from "./commitment.js";
-import type { Ledger } from "./ledger.js";
+import { commitTo, commitToText, committedValue } from "./commitment.js";
+import type { Ledger, Tx } from "./ledger.js";
 import type { EffectGate, EffectGrant, EffectUse } from "./ports.js";
+import { type Power, powersFor, reaches, withinChain } from "./power.js";
 import { assertOpen, type RunningStep } from "./running-steps.js";
 import { failureOf } from "./settle.js";
 import type { Blob } from "./store.js";
 
-/** One thing a step was authorised to do: what was asked, how far it may land, and by which binding. */
-export interface Power {
-  readonly requirement: Capability;
-  /** For the first requirement the context's own capability and scope (A4), for the others themselves. */
-  readonly ceiling: readonly Capability[];
-  readonly binding: BindingRecord;
-  /** Set when `params` and `when` of the binding's chain are asked of each use (K): by whom, in which step. */
-  readonly paramsOnUse: Pick<ChainRequest, "agentId" | "workflowId" | "stepId"> | undefined;
-}
-
 export interface EffectLimits {
   readonly effectsMax: number;
   readonly bytesMax: number;
+}
+
+/** An answer of a handle, and where its bytes are kept. */
+export interface RecordedAnswer {
+  readonly canonical: string;
+  readonly ref: string;
+  /** Number of the event that commits to it; undefined until that is appended. */
+  seq: number | undefined;
 }
 
 /**
@@ -50,6 +47,7 @@ export class Effects implements EffectGate {
   #ended = false;
   #lastTurn = Promise.resolve();
   #unrecorded: AuditUnavailableError | undefined;
+  #answered: RecordedAnswer | undefined;
 
   constructor(
     step: RunningStep,
@@ -90,10 +88,14 @@ export class Effects implements EffectGate {
       const { answer } = outcome;
       // An answer that arrives after the authority ended is fenced like a late result (D7).
       this.#assertAlive();
-      const kept = commitTo(answer as JsonValue);
+      const canonical = canonicalJson(answer as JsonValue);
+      const kept = commitToText(canonical);
+      const answered: RecordedAnswer = { canonical, ref: kept.ref, seq: undefined };
+      this.#answered = answered;
       this.#record(
         { event: "effect_performed", ...members, result: "success", answer_commitment: kept.ref },
         kept,
+        ({ seq }) => (answered.seq = seq),
       );
       return committedValue(kept) as T;
     } catch (error) {
@@ -179,35 +181,7 @@ export class Effects implements EffectGate {
         `a step may use its handles ${this.#limits.effectsMax} times`,
       );
     }
-    if (use.capabilities.length === 0)
-      throw new EffectDeniedError("outside_authority", `\`${use.kind}\` names no capability`);
-    return use.capabilities.map((text) => {
-      const asked = parseCapability(text);
-      const powers = this.#powers.filter((each) => covers(each.requirement, asked) && reaches(each, asked));
-      if (powers.length === 0) {
-        throw new EffectDeniedError(
-          "outside_authority",
-          `\`${asked.text}\` is not among what this step was authorised to do`,
-        );
-      }
-      return this.#withParameters(powers, asked, use.request);
-    });
-  }
-
-  /** The first power whose constraints on parameters hold for this use, where they were left for it (K). */
-  #withParameters(powers: readonly Power[], asked: Capability, params: JsonValue): Power {
-    let refusal: EffectDeniedError | undefined;
-    for (const power of powers) {
-      if (power.paramsOnUse === undefined) return power;
-      const request = { ...power.paramsOnUse, requirement: asked, params };
-      const violation = parametersRefusal(power.binding, request, this.#ledger.now());
-      if (violation === undefined) return power;
-      refusal ??= new EffectDeniedError(
-        violation.reason,
-        `\`${asked.text}\` may not be used with these arguments`,
-      );
-    }
-    throw refusal ?? new EffectDeniedError("outside_authority", `\`${asked.text}\` has no power`);
+    return powersFor(this.#powers, use, this.#ledger.now());
   }
 
   #grantOf(powers: readonly Power[]): EffectGrant {
@@ -247,49 +221,43 @@ export class Effects implements EffectGate {
     );
   }
 
-  #record(members: EventBody, kept?: Blob): void {
-    // Queued in the agent's lane, so it is durable before, or together with, the step's completion.
-    this.#ledger
-      .submit(
-        this.agentId,
-        (tx) => {
-          try {
-            if (members.event === "effect_attempted") assertOpen(tx, this.#step.requestId);
-            // The answer to a use whose intent is not in the log would be an answer to nothing.
-            else if (members.event === "effect_performed" && this.#unrecorded !== undefined)
-              throw this.#unrecorded;
-            if (kept !== undefined) tx.keep(kept);
-            tx.emit({ ...this.#common, ...members });
-          } catch (error) {
-            // Known at once: the completion of this step may stand in the same transaction.
-            this.#unrecorded ??= unrecordable(error);
-            throw error;
-          }
-        },
-        "begun",
-      )
-      .catch((error: unknown) => {
+  /** The last answer, if it is what the action gives out: many pass on what they were told, and it is kept once. */
+  answerLike(canonical: string): Readonly<RecordedAnswer> | undefined {
+    return this.#answered?.canonical === canonical ? this.#answered : undefined;
+  }
+
+  #record(members: EventBody, kept?: Blob, then?: (event: AuditEvent) => void): void {
+    // Queued in the agent's lane, so it is durable before, or together with, the step's completion. What most steps do
+    // once needs no wait of its own, for more comes soon; a step that does more learns at once that it cannot go on.
+    const append = (tx: Tx): void => {
+      try {
+        if (members.event === "effect_attempted") assertOpen(tx, this.#step.requestId);
+        // The answer to a use whose intent is not in the log would be an answer to nothing.
+        else if (members.event === "effect_performed" && this.#unrecorded !== undefined)
+          throw this.#unrecorded;
+        if (kept !== undefined) tx.keep(kept);
+        const event = tx.emit({ ...this.#common, ...members });
+        then?.(event);
+      } catch (error) {
+        // Known at once: the completion of this step may stand in the same transaction.
         this.#unrecorded ??= unrecordable(error);
-        // Fail closed: what cannot be recorded any more is not done any more.
-        const message = `what the step does cannot be recorded: ${this.#unrecorded.message}`;
-        this.#step.end({ code: "audit_unavailable", message });
-      });
+        throw error;
+      }
+    };
+    const isFollowed = members.event === "effect_performed" || this.#count === 1;
+    const recorded = isFollowed
+      ? this.#ledger.follow(this.agentId, append, "begun")
+      : this.#ledger.submit(this.agentId, append, "begun");
+    recorded.catch((error: unknown) => {
+      this.#unrecorded ??= unrecordable(error);
+      // Fail closed: what cannot be recorded any more is not done any more.
+      const message = `what the step does cannot be recorded: ${this.#unrecorded.message}`;
+      this.#step.end({ code: "audit_unavailable", message });
+    });
   }
 }
 
 function unrecordable(cause: unknown): AuditUnavailableError {
   if (cause instanceof AuditUnavailableError) return cause;
   return new AuditUnavailableError("an effect was not recorded", { cause });
-}
-
-/** Where a use may land: within the ceiling and every link, clear of every exception (A4, K `except`). */
-function reaches(power: Power, landed: Capability): boolean {
-  return power.ceiling.every((limit) => covers(limit, landed)) && withinChain(power.binding, landed);
-}
-
-function withinChain(binding: BindingRecord, landed: Capability): boolean {
-  return (
-    binding.gates.every((gate) => covers(gate, landed)) &&
-    binding.chain.every((link) => avoidsExceptions(link.excluded, landed))
-  );
 }

@@ -1,26 +1,21 @@
-import { canonicalJson } from "../model/canonical.js";
-import { AuditUnavailableError, InvalidDataError } from "../model/errors.js";
-import { type AuditEvent, eventBytesMax, protocolVersion } from "../model/event.js";
+import { AuditUnavailableError } from "../model/errors.js";
+import type { AuditEvent } from "../model/event.js";
 import { State } from "../model/state.js";
-import { formatInstant } from "../model/time.js";
 import { type Need, roomRefusal } from "./disk-room.js";
 import { adminLane, type Job, Lanes } from "./lanes.js";
 import { LeaseKeeper } from "./lease-keeper.js";
 import { Listeners } from "./listeners.js";
 import type { Clock, IdSource, Logger } from "./ports.js";
 import type { StoreDriver, StoreTransaction } from "./store.js";
-import type { Listener, Transition, Tx } from "./transition.js";
+import type { Listener, Transition } from "./transition.js";
+import { type Made, type TransitionGround, transitionTx } from "./transition-tx.js";
 
 export type { Listener, Transition, Tx } from "./transition.js";
 
 const batchMax = 512;
 const busyMsMax = 10_000;
-
-/** What one transition made. It reaches the store after the transition returned, so what throws leaves nothing. */
-interface Made {
-  readonly events: AuditEvent[];
-  readonly writes: ((tx: StoreTransaction) => void)[];
-}
+/** How long something may wait for a transaction of something else. */
+const followMs = 3;
 
 /**
  * The one writer of a process (SEMANTICS E4). Transitions queue in lanes and go into one transaction
@@ -37,11 +32,11 @@ export class Ledger {
   readonly #listeners: Listeners;
   #state: State | undefined;
   #draining = false;
+  #following: NodeJS.Timeout | undefined;
   readonly #awaitingIdle: (() => void)[] = [];
   #closing = false;
   #suspect = false;
   #closed = false;
-  #stamped: { readonly at: number; readonly text: string } | undefined;
   #refusal: AuditUnavailableError | undefined;
 
   constructor(driver: StoreDriver, parts: { clock: Clock; ids: IdSource; logger?: Logger | undefined }) {
@@ -92,11 +87,28 @@ export class Ledger {
    * @throws AuditUnavailableError when its events could not be made durable; whatever the transition throws.
    */
   submit<T>(lane: string, transition: Transition<T>, need: Need = "new"): Promise<T> {
+    return this.#add(lane, transition, need, () => this.#schedule());
+  }
+
+  #add<T>(lane: string, transition: Transition<T>, need: Need, ask: () => void): Promise<T> {
     if (this.#closing) return Promise.reject(new AuditUnavailableError("the pipeline is closed"));
     if (this.#refusal !== undefined && lane !== adminLane) return Promise.reject(this.#refusal);
     return new Promise<T>((resolve, reject) => {
       this.#lanes.add(lane, { need, run: transition, resolve: resolve as (value: unknown) => void, reject });
-      this.#schedule();
+      ask();
+    });
+  }
+
+  /**
+   * The same for what nobody waits for and something else follows: it goes into the next transaction, with whatever
+   * asks for one, and asks for its own only when none came in `followMs`.
+   */
+  follow<T>(lane: string, transition: Transition<T>, need: Need = "new"): Promise<T> {
+    return this.#add(lane, transition, need, () => {
+      this.#following ??= setTimeout(() => {
+        this.#following = undefined;
+        if (this.#lanes.size > 0) this.#schedule();
+      }, followMs);
     });
   }
 
@@ -116,8 +128,10 @@ export class Ledger {
     // Taken back behind everything that is queued; what is submitted from here on is refused.
     const ended = this.#closing ? undefined : this.#lease.end();
     this.#closing = true;
+    if (this.#lanes.size > 0) this.#schedule();
     await ended;
     if (this.#draining) await new Promise<void>((resolve) => this.#awaitingIdle.push(resolve));
+    clearTimeout(this.#following);
     this.#closed = true;
   }
 
@@ -183,7 +197,7 @@ export class Ledger {
         const made: Made = { events: [], writes: [] };
         let answer: unknown;
         try {
-          answer = job.run(this.#transaction(made));
+          answer = job.run(transitionTx(made, this.#ground()));
         } catch (error) {
           // Its events stand in the state already: they leave with it, and the others are tried again without it.
           if (made.events.length > 0) return this.#withdraw(tx, batch, job, error);
@@ -210,50 +224,9 @@ export class Ledger {
     for (const settle of settled) settle();
   }
 
-  #transaction({ events, writes }: Made): Tx {
-    const { state } = this;
-    const at = this.now();
-    return {
-      state,
-      at,
-      writer: this.writer,
-      newId: (kind) => this.#ids.next(kind),
-      emit: (body) => {
-        const event: AuditEvent = {
-          ...body,
-          id: this.#ids.next("evt"),
-          seq: state.seq + 1,
-          timestamp: this.#stamp(at),
-          protocol_version: protocolVersion,
-        };
-        const text = canonicalJson(event);
-        if (Buffer.byteLength(text) > eventBytesMax) {
-          throw new InvalidDataError(
-            "$",
-            `the event \`${body.event}\` is larger than ${eventBytesMax} bytes`,
-          );
-        }
-        events.push(event);
-        const changes = state.fold(event);
-        writes.push((tx) => tx.append(event, text, changes));
-        return event;
-      },
-      keep: (blob) => {
-        const seq = state.seq + 1;
-        writes.push((tx) => tx.putBlob(seq, blob));
-      },
-      eraseBlob: (ref) => void writes.push((tx) => tx.eraseBlob(ref)),
-      setMemory: (key, value) => void writes.push((tx) => tx.setMemory(key, value)),
-      putCheckpoint: (checkpoint) => void writes.push((tx) => tx.putCheckpoint(checkpoint)),
-      renewLease: () => void writes.push((tx) => this.#lease.write(tx)),
-      removeLease: (writer) => void writes.push((tx) => tx.removeLease(writer)),
-    };
-  }
-
-  /** Events of one transaction mostly have one time. */
-  #stamp(at: number): string {
-    if (this.#stamped?.at !== at) this.#stamped = { at, text: formatInstant(at) };
-    return this.#stamped.text;
+  #ground(): TransitionGround {
+    const { state, writer } = this;
+    return { state, at: this.now(), writer, ids: this.#ids, lease: this.#lease };
   }
 
   #withdraw(tx: StoreTransaction, batch: readonly Job[], culprit: Job, error: unknown): void {

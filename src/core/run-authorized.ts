@@ -4,7 +4,8 @@ import { commitToText, digestOfText } from "./commitment.js";
 import type { Blob } from "./store.js";
 import type { SecureExecutionContext } from "./context.js";
 import type { Demand } from "./demand.js";
-import { Effects, type Power } from "./effects.js";
+import { Effects } from "./effects.js";
+import type { Power } from "./power.js";
 import type { Authorization, GuardCall, GuardParts } from "./guard-call.js";
 import { environmentOf, invokeAction, type Outcome, outcomeOf } from "./invoke-action.js";
 import type { Tx } from "./ledger.js";
@@ -119,10 +120,9 @@ interface Ending {
 async function complete(ending: Ending): Promise<ExecutionResult> {
   const { parts, authorized } = ending;
   const { context, authorization } = authorized;
-  // Before the log is locked: an output may be large.
-  const kept = "output" in ending.outcome ? commitToText(ending.outcome.canonical) : undefined;
+  const output = outputRecord(ending);
   try {
-    return await parts.ledger.submit(context.agentId, (tx) => appendCompleted(tx, ending, kept), "begun");
+    return await parts.ledger.submit(context.agentId, (tx) => appendCompleted(tx, ending, output), "begun");
   } catch (error) {
     if (!(error instanceof AuditUnavailableError)) throw error;
     const failure = {
@@ -133,10 +133,34 @@ async function complete(ending: Ending): Promise<ExecutionResult> {
   }
 }
 
+interface OutputRecord {
+  /** To be kept with the event. */
+  readonly blob: Blob | undefined;
+  /** Members that say what it commits to; called in the transition. */
+  readonly members: (name: "output" | "late_output") => JsonObject;
+}
+
+/** What is recorded of an output, made before the log is locked: it may be large. */
+function outputRecord({ outcome, effects }: Ending): OutputRecord {
+  if (!("output" in outcome)) return { blob: undefined, members: () => ({}) };
+  const { canonical } = outcome;
+  const answer = effects.answerLike(canonical);
+  if (answer !== undefined) {
+    const members = (name: string): JsonObject => {
+      // Its event stands before this one in the agent's lane, or could not be recorded: then nothing gets here.
+      if (answer.seq === undefined) throw new AuditUnavailableError("the step's last answer is not recorded");
+      return { [`${name}_commitment`]: answer.ref, [`${name}_seq`]: answer.seq };
+    };
+    return { blob: undefined, members };
+  }
+  const blob = commitToText(canonical);
+  return { blob, members: (name) => ({ [`${name}_commitment`]: blob.ref }) };
+}
+
 function appendCompleted(
   tx: Tx,
   { parts, call, authorized, step, effects, common, settled, outcome, startedAt }: Ending,
-  kept: Blob | undefined,
+  output: OutputRecord,
 ): ExecutionResult {
   const { context, authorization } = authorized;
   const { bindings } = authorization;
@@ -145,7 +169,7 @@ function appendCompleted(
   // The last word inside the transaction: a revocation that came first fences this result (D7).
   step.checkAuthority(parts.ledger);
   const failure = step.stop ?? ("failure" in outcome ? outcome.failure : undefined);
-  if (kept !== undefined) tx.keep(kept);
+  if (output.blob !== undefined) tx.keep(output.blob);
   tx.emit({
     ...common,
     event: call.records.completed,
@@ -155,9 +179,7 @@ function appendCompleted(
     effects: effects.count,
     ...(failure === undefined ? {} : { code: failure.code }),
     // A result that came too late is recorded under its own name, and not delivered.
-    ...(kept === undefined
-      ? {}
-      : { [failure === undefined ? "output_commitment" : "late_output_commitment"]: kept.ref }),
+    ...output.members(failure === undefined ? "output" : "late_output"),
     ...(settled.kind === "abandoned" ? { abandoned: true } : {}),
   });
   if (failure === undefined && "output" in outcome) {

@@ -1,3 +1,4 @@
+import { randomBytes } from "node:crypto";
 import { ledgerOf } from "../core/audit.js";
 import type { GatewayConfig } from "./config/config-file.js";
 import type { Front } from "./front/front.js";
@@ -5,7 +6,9 @@ import { type OwnFiles, ownFilesOf } from "./mapping/own-files.js";
 import { PinLog } from "./pins/pin-log.js";
 import type { Exchange } from "./session/exchange.js";
 import type { SessionParts } from "./session/guarded-calls.js";
+import { RequestStates } from "./session/request-state.js";
 import { Session } from "./session/session.js";
+import { Spoken } from "./session/stateless-probe.js";
 
 /** How often what other processes wrote is looked for: a binding that was revoked elsewhere changes lists here, ms. */
 const refreshMs = 500;
@@ -27,6 +30,9 @@ export class Gateway {
   readonly #options: GatewayOptions;
   readonly #pins: PinLog;
   readonly #ownFiles: OwnFiles;
+  /** Of this process: what was begun before a restart is begun anew. */
+  readonly #states = new RequestStates(randomBytes(32));
+  readonly #spoken = new Spoken();
   readonly #sessions = new Set<Session>();
   readonly #refresh: NodeJS.Timeout;
 
@@ -64,6 +70,8 @@ export class Gateway {
       agentId,
       pins: this.#pins,
       exchange,
+      states: this.#states,
+      spoken: this.#spoken,
       gateway,
       log,
     });

@@ -1,10 +1,10 @@
 import { type Capability, covers, exceptPattern, parseCapability, parseScope } from "./capability/index.js";
 import type { Constraints } from "./constraint/index.js";
 import { copyJson } from "./copy-json.js";
-import { type AuditEvent, textMember } from "./event.js";
+import { type AuditEvent, textMember, timeOf } from "./event.js";
 import { type Provenance, provenanceOf } from "./provenance.js";
 import type { JsonValue } from "./json.js";
-import { parseDuration, parseInstant } from "./time.js";
+import { instantMs, parseDuration, parseInstant } from "./time.js";
 
 /** Sliding window of a `rate` constraint: the times (ms) of the authorisations in it when last charged, in order. */
 export interface RateWindow {
@@ -63,10 +63,10 @@ abstract class Link {
     this.capability = parseCapability(textMember(event, "capability"));
     this.above = above;
     this.terms = termsOf(event, this.capability, above);
-    this.expiresAt = typeof expires === "string" ? Date.parse(expires) : undefined;
+    this.expiresAt = typeof expires === "string" ? instantMs(expires) : undefined;
     this.id = id;
     this.createdSeq = event.seq;
-    this.createdAt = Date.parse(event.timestamp);
+    this.createdAt = timeOf(event);
     this.delegable = event["delegable"] === true;
     this.policyKey = typeof key === "string" ? key : undefined;
     this.provenance = provenanceOf(event, by);
@@ -138,7 +138,8 @@ export class BindingRecord extends Link {
   /** This binding first, then its parents, its contract last (A2). */
   get chain(): readonly LinkRecord[] {
     const chain: LinkRecord[] = [this];
-    for (let link: LinkRecord | undefined = this.above; link !== undefined; link = link.above) chain.push(link);
+    for (let link: LinkRecord | undefined = this.above; link !== undefined; link = link.above)
+      chain.push(link);
     return chain;
   }
 
@@ -187,6 +188,10 @@ function gatesOf(
   scope: Capability | undefined,
   above: LinkRecord,
 ): readonly Capability[] | undefined {
+  const { terms } = above;
+  if (scope === undefined && terms.scope === undefined && terms.gates === undefined) {
+    if (covers(above.capability, capability)) return undefined;
+  }
   const gates: Capability[] = [];
   const add = (gate: Capability): void => {
     if (!gates.some((narrower) => covers(gate, narrower))) gates.push(gate);

@@ -1,4 +1,4 @@
-import { type AuditEvent, textMember } from "./event.js";
+import { type AuditEvent, textMember, timeOf } from "./event.js";
 import type { JsonObject } from "./json.js";
 
 /**
@@ -40,7 +40,7 @@ export function changesOf(event: AuditEvent): readonly Change[] {
     case "capability_created":
       return [{ kind: "contract", id: textMember(event, "contract_id"), ...superseded(event), event }];
     case "binding_created":
-      return [{ kind: "binding", id: textMember(event, "binding_id"), ...superseded(event), event }];
+      return [bindingChange(event)];
     case "capability_revoked":
       return [{ kind: "revoke", id: textMember(event, "contract_id"), seq: event.seq }];
     case "binding_revoked":
@@ -70,7 +70,7 @@ export function changesOf(event: AuditEvent): readonly Change[] {
 function authorisation(event: AuditEvent): readonly Change[] {
   const charged = event["charged"];
   if (!Array.isArray(charged)) return [];
-  const at = Date.parse(event.timestamp);
+  const at = timeOf(event);
   const charges = (charged as readonly JsonObject[]).map((charge): Change => ({
     kind: "charge",
     id: textMember(charge, "id"),
@@ -78,6 +78,14 @@ function authorisation(event: AuditEvent): readonly Change[] {
     perMs: typeof charge["per_ms"] === "number" ? charge["per_ms"] : undefined,
   }));
   return [...charges, { kind: "open", requestId: textMember(event, "request_id"), event }];
+}
+
+function bindingChange(event: AuditEvent): Change {
+  const id = textMember(event, "binding_id");
+  const supersedes = event["supersedes"];
+  return typeof supersedes === "string"
+    ? { kind: "binding", id, supersedes, event }
+    : { kind: "binding", id, event };
 }
 
 function superseded(event: AuditEvent): { readonly supersedes?: string } {

@@ -1,3 +1,5 @@
+import type { JsonObject } from "./json.js";
+
 /**
  * Errors of this package: a closed set of codes, one class per kind of failure, facts as fields.
  *
@@ -273,6 +275,8 @@ export type HttpRefusalCode =
   | "session_unknown"
   | "already_initialized"
   | "duplicate_id"
+  | "header_mismatch"
+  | "envelope_invalid"
   | "too_many_sessions"
   | "too_many_requests"
   | "closing";
@@ -287,8 +291,8 @@ export class HttpRefusal extends SynapseError {
     message: string,
     /** Of the answer, beside what every answer has. */
     readonly headers: Readonly<Record<string, string>> = {},
-    /** Of the answer's JSON-RPC error. */
-    readonly rpc: { readonly code?: number; readonly id?: string | number } = {},
+    /** Of the answer's JSON-RPC error; `data` beside the reason. */
+    readonly rpc: { readonly code?: number; readonly id?: string | number; readonly data?: JsonObject } = {},
   ) {
     super(code, message);
   }

@@ -1,4 +1,5 @@
 import type { JsonObject } from "./json.js";
+import { instantMs } from "./time.js";
 
 /** Version of the serialised events (specification: `protocol_version`). */
 export const protocolVersion = "1.0";
@@ -66,6 +67,19 @@ export function textMember(event: JsonObject, key: string): string {
   const value = event[key];
   if (typeof value !== "string") throw new TypeError(`an event lacks \`${key}\``);
   return value;
+}
+
+let lastTimestamp = "";
+let lastMs = Number.NaN;
+
+/** When an event was appended, in ms since the Unix epoch; NaN when it does not say so. */
+export function timeOf({ timestamp }: AuditEvent): number {
+  // Events that were appended together have one time, and each is asked for it more than once.
+  if (timestamp !== lastTimestamp) {
+    lastMs = instantMs(timestamp);
+    lastTimestamp = timestamp;
+  }
+  return lastMs;
 }
 
 /** Largest canonical form of one event, in bytes: an entry of a C2SP tile bundle has a 16-bit length. */

@@ -2,7 +2,7 @@ import { BindingRecord, ContractRecord, type LinkRecord } from "./authority.js";
 import { CapabilityIndex } from "./capability-index.js";
 import type { Capability } from "./capability/index.js";
 import { type Change, changesOf } from "./change.js";
-import { type AuditEvent, textMember } from "./event.js";
+import { type AuditEvent, textMember, timeOf } from "./event.js";
 import { matchesAgents } from "./identifier.js";
 
 /**
@@ -15,7 +15,6 @@ export class State {
   /** Time (ms) of the last event: decisions never use an earlier one (SEMANTICS D8). */
   lastTime = 0;
   /** Events of one moment follow each other: its text is read once. */
-  #timestamp = "";
   readonly suspended = new Set<string>();
   /** Authorised steps that have not completed, by request id, with their `authorized` event. */
   readonly open = new Map<string, AuditEvent>();
@@ -31,11 +30,7 @@ export class State {
     const changes = changesOf(event);
     for (const change of changes) this.apply(change);
     this.seq = event.seq;
-    const { timestamp } = event;
-    if (timestamp !== this.#timestamp) {
-      this.lastTime = Math.max(this.lastTime, Date.parse(timestamp));
-      this.#timestamp = timestamp;
-    }
+    this.lastTime = Math.max(this.lastTime, timeOf(event));
     return changes;
   }
 

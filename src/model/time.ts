@@ -44,6 +44,63 @@ export function formatInstant(ms: number): string {
   return new Date(ms).toISOString();
 }
 
+/**
+ * An instant that the log holds, in milliseconds since the Unix epoch. Nearly all were written by `formatInstant` and
+ * are read digit by digit, since there may be millions; other spellings are read as `Date.parse` reads them.
+ *
+ * @returns NaN for a text that is no time: nothing is allowed by that.
+ */
+export function instantMs(text: string): number {
+  const year = digitsAt(text, 0, 4);
+  const month = digitsAt(text, 5, 2);
+  const day = digitsAt(text, 8, 2);
+  const hour = digitsAt(text, 11, 2);
+  const minute = digitsAt(text, 14, 2);
+  const second = digitsAt(text, 17, 2);
+  const milliseconds = digitsAt(text, 20, 3);
+  const isOurs =
+    text.length === 24 &&
+    text[4] === "-" &&
+    text[7] === "-" &&
+    text[10] === "T" &&
+    text[13] === ":" &&
+    text[16] === ":" &&
+    text[19] === "." &&
+    text[23] === "Z" &&
+    // A year before 1970 and the end of a month are left to others, and so is what is no number (NaN).
+    year >= 1970 &&
+    month >= 1 &&
+    month <= 12 &&
+    day >= 1 &&
+    day <= 28 &&
+    hour <= 23 &&
+    minute <= 59 &&
+    second <= 59 &&
+    milliseconds >= 0;
+  if (!isOurs) return Date.parse(text);
+  return (
+    (((daysSinceEpoch(year, month, day) * 24 + hour) * 60 + minute) * 60 + second) * 1_000 + milliseconds
+  );
+}
+
+/** NaN when one of them is no digit. */
+function digitsAt(text: string, start: number, count: number): number {
+  let number = 0;
+  for (let at = start; at < start + count; at++) {
+    const digit = text.charCodeAt(at) - 0x30;
+    if (!(digit >= 0 && digit <= 9)) return Number.NaN;
+    number = number * 10 + digit;
+  }
+  return number;
+}
+
+/** In the Gregorian calendar, of which four centuries have 146,097 days; a year begins in March, so that leap days end it. */
+function daysSinceEpoch(year: number, month: number, day: number): number {
+  const y = month > 2 ? year : year - 1;
+  const dayOfYear = Math.floor((153 * (month > 2 ? month - 3 : month + 9) + 2) / 5) + day - 1;
+  return y * 365 + Math.floor(y / 4) - Math.floor(y / 100) + Math.floor(y / 400) + dayOfYear - 719_468;
+}
+
 const earliestMs = Date.parse("0000-01-01T00:00:00.000Z");
 const latestMs = Date.parse("9999-12-31T23:59:59.999Z");
 

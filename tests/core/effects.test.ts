@@ -258,6 +258,33 @@ describe("limits", () => {
 });
 
 describe("records", () => {
+  test("an answer that is the step's output as it stands is kept once, with the use that got it", async () => {
+    await world.grant("agent", "memory:*:**");
+    const found = { deep: ["kept once ", "x".repeat(200)] };
+    await step("memory:write:a", (_params, { memory }) => memory.set("a", found));
+    const passed = await step("memory:read:a", (_params, { memory }) => memory.get("a"));
+    expect(passed).toMatchObject({ status: "completed", output: { value: found } });
+    await step("memory:read:a", async (_params, { memory }) => ({ again: await memory.get("a") }));
+    const events = world.committed();
+    const answer = events.find(
+      ({ effect, event }) => event === "effect_performed" && effect === "memory.get",
+    );
+    const [, passedOn, changed] = events.filter(({ event }) => event === "step_execution_completed");
+    expect(passedOn).toMatchObject({
+      output_commitment: answer?.["answer_commitment"],
+      output_seq: answer?.seq,
+    });
+    expect(changed).not.toHaveProperty("output_seq");
+    const kept = new Database(world.database, { readonly: true });
+    const bytes = kept
+      .prepare("SELECT count(*) FROM blobs WHERE instr(bytes, 'kept once') > 0")
+      .pluck()
+      .get();
+    kept.close();
+    // What was set, the answer that was passed on, and the second answer with the output that holds it.
+    expect(bytes).toBe(4);
+  });
+
   test("intent before anything is touched, outcome after it, both of one number", async () => {
     await world.grant("agent", `fs:*:${world.folder}/**`);
     const path = join(world.folder, "a");

@@ -2,7 +2,7 @@ import { afterEach, describe, expect, it } from "vitest";
 import { createBinding, issueContract } from "../../src/core/authority.js";
 import { adminLane } from "../../src/core/lanes.js";
 import type { Tx } from "../../src/core/ledger.js";
-import { InvalidDataError } from "../../src/model/errors.js";
+import { AuditUnavailableError, InvalidDataError } from "../../src/model/errors.js";
 import { refusal } from "../actions/fixtures/http-refusal.js";
 import { minuteMs, startMs } from "../model/fixtures/world.js";
 import { expectConsistent, type LedgerWorld, note, notes, openLedger } from "./fixtures/ledger-world.js";
@@ -22,6 +22,31 @@ describe("group commit (E4)", () => {
     expect(watch.driver.eventsAfter(0)).toEqual(events);
     await Promise.all([ledger.submit("a", note(50)), ledger.submit("b", note(51))]);
     expect(watch.commits).toBe(2);
+  });
+
+  it("what follows needs no durability wait of its own when another comes, and stands before it", async () => {
+    const opened = open();
+    const { ledger, watch } = opened;
+    const followers = [1, 2].map((n) => ledger.follow("a", note(n)));
+    await new Promise((resolve) => setImmediate(resolve));
+    expect(watch.commits).toBe(0);
+    await ledger.submit("a", note(3));
+    expect(watch.commits).toBe(1);
+    expect((await Promise.all(followers)).map(({ seq }) => seq)).toEqual([1, 2]);
+    expect(notes(opened)).toEqual([1, 2, 3]);
+  });
+
+  it("what follows is durable when it resolves, also when nothing else ever comes, and when the log is closed", async () => {
+    const opened = open();
+    const { ledger, watch } = opened;
+    await ledger.follow("a", note(1));
+    expect([watch.commits, notes(opened)]).toEqual([1, [1]]);
+    const last = ledger.follow("a", note(2));
+    await ledger.close();
+    expect((await last).seq).toBe(2);
+    expect(notes(opened)).toEqual([1, 2]);
+    const late = ledger.follow("a", note(3));
+    await refusal(late, AuditUnavailableError, "audit_unavailable");
   });
 
   it("a transition sees the state with all that came before it in its transaction", async () => {

@@ -5,8 +5,6 @@ import { expect, test } from "vitest";
 import { vectors } from "./bench.js";
 
 const withoutTest: Readonly<Record<string, string>> = {
-  "mcpatk-11":
-    "Not done: what a server says of itself in serverInfo is not pinned. Its command is the operator's own file, and the tools that it offers are pinned whoever offers them.",
   "mcpatk-67":
     "Passed on by decision: answers come through as they are, and clients check them against the schema that they were shown; a gateway that repaired them would not be transparent.",
   "mcpatk-73":

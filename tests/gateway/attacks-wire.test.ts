@@ -145,7 +145,10 @@ describe("messages that are none", () => {
     bench = await openBench({ mcpServers: { h: servers.hostile() } }, ["mcp:call:h/**"]);
     const client = bench.connect();
     expect(codeOf(await client.request("server/discover", {}))).toBe(-32601);
-    const _meta = { "io.modelcontextprotocol/protocolVersion": "2026-07-28" };
+    const _meta = {
+      "io.modelcontextprotocol/protocolVersion": "2026-07-28",
+      "io.modelcontextprotocol/clientCapabilities": {},
+    };
     const refused = await client.call("add", { a: 1, b: 2 }, { _meta });
     expect(refused["error"]).toMatchObject({ code: -32022, data: { requested: "2026-07-28" } });
     const { result } = (await client.initialize({}, "2026-07-28")) as { result: { protocolVersion: string } };

@@ -7,6 +7,8 @@ const send = (message) => process.stdout.write(`${JSON.stringify(message)}\n`);
 const text = (value) => ({ content: [{ type: "text", text: value }] });
 const object = (properties = {}, more = {}) => ({ type: "object", properties, ...more });
 
+if (modes.has("announce")) process.stderr.write(`started as ${process.pid}\n`);
+
 let description = "Adds two numbers.";
 let nested = "the first number";
 const held = new Map();
@@ -153,6 +155,10 @@ createInterface({ input: process.stdin }).on("line", (line) => {
   }
   const answer = (value) => send({ jsonrpc: "2.0", id, result: value });
   switch (method) {
+    case "server/discover":
+      // Some of before 2026-07-28 let what they do not know lie.
+      if (modes.has("silent")) return;
+      return send({ jsonrpc: "2.0", id, error: { code: -32601, message: "no such method" } });
     case "initialize":
       if (modes.has("old"))
         return answer({

@@ -161,6 +161,19 @@ describe("with one", () => {
     expect(server.methods).toEqual([]);
   });
 
+  test("an authorization server that gives the same token again: the call is not sent again for it", async () => {
+    provider.grant = () => ({
+      status: 200,
+      body: { access_token: "upstream-token-1", token_type: "Bearer", expires_in: 3_600 },
+    });
+    const client = await connected(await open());
+    await client.call("t");
+    accepted = () => false;
+    const before = server.seen.length;
+    expect(isToolError(await client.call("t"))).toBe(true);
+    expect(server.seen.slice(before).filter(({ method }) => method === "POST")).toHaveLength(1);
+  });
+
   test("neither the secret nor a token is in the log, in what the operator reads, or with the agent", async () => {
     const own = await open();
     const client = await connected(own);

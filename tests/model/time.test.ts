@@ -1,7 +1,7 @@
 import { describe, expect, it } from "vitest";
 import fc from "fast-check";
 import { SynapseError } from "../../src/model/errors.js";
-import { formatInstant, parseDuration, parseExpiry, parseInstant } from "../../src/model/time.js";
+import { formatInstant, instantMs, parseDuration, parseExpiry, parseInstant } from "../../src/model/time.js";
 
 function codeOf(run: () => unknown): string {
   try {
@@ -122,5 +122,42 @@ describe("expiry", () => {
     expect(codeOf(() => parseExpiry("tomorrow", created))).toBe("invalid_time");
     expect(codeOf(() => parseExpiry("9999999w", created))).toBe("invalid_time");
     expect(codeOf(() => parseExpiry("5x", created))).toBe("invalid_duration");
+  });
+});
+
+describe("instants of the log are read as Date.parse reads them", () => {
+  it("every one that formatInstant writes, from 1970 to 9999, at the ends of months too", () => {
+    const day = 86_400_000;
+    const first = Date.parse("1970-01-01T00:00:00.000Z");
+    const last = Date.parse("9999-12-31T23:59:59.999Z");
+    fc.assert(
+      fc.property(fc.integer({ min: first, max: last }), (ms) => {
+        expect(instantMs(formatInstant(ms))).toBe(ms);
+      }),
+      { numRuns: 20_000 },
+    );
+    for (let ms = first; ms < Date.parse("2101-01-01T00:00:00Z"); ms += day) {
+      if (instantMs(formatInstant(ms)) !== ms) expect(formatInstant(ms)).toBe("read rightly");
+    }
+  });
+
+  it.each([
+    "1969-12-31T23:59:59.999Z",
+    "2024-02-29T00:00:00.000Z",
+    "2026-02-29T00:00:00.000Z",
+    "2026-04-31T00:00:00.000Z",
+    "2026-13-01T00:00:00.000Z",
+    "2026-00-10T00:00:00.000Z",
+    "2026-01-01T24:00:00.000Z",
+    "2026-01-01T23:60:00.000Z",
+    "2026-01-01T00:00:00.00xZ",
+    "2026-01-01T00:00:00.000z",
+    "2026-01-01 00:00:00.000Z",
+    "2026-01-01T00:00:00Z",
+    "2026-01-01T00:00:00.000+01:00",
+    "",
+    "soon",
+  ])("%j, however odd", (text) => {
+    expect(instantMs(text)).toBe(Date.parse(text));
   });
 });

@@ -101,6 +101,7 @@ describe("the log of a pipeline that did everything", () => {
       ];
       const commitments = [
         "output_commitment",
+        "output_seq",
         "late_output_commitment",
         "request_commitment",
         "answer_commitment",

@@ -1,5 +1,5 @@
 import { type Mapping } from "../mapping/implied.js";
-import { recognise, type ReferenceServer, referenceTemplates } from "../mapping/reference-servers.js";
+import { recognise, type ReferenceServer, referenceMapping } from "../mapping/reference-servers.js";
 import { type CapabilityTemplate } from "../mapping/template.js";
 import type { TokenSource } from "../upstream/oauth/token-source.js";
 
@@ -46,11 +46,13 @@ export function gatewayServer(
 ): GatewayServer {
   const kind =
     reference ?? (transport.kind === "stdio" ? recognise(transport.command, transport.args) : undefined);
-  const builtin = kind === undefined ? [] : referenceTemplates(kind);
+  const builtin = kind === undefined ? undefined : referenceMapping(kind);
   const local = transport.kind === "stdio";
   const mapping: Mapping = Object.freeze({
     server: name,
-    templates: new Map([...builtin, ...own]),
+    templates: new Map([...(builtin?.tools ?? []), ...own]),
+    prompts: builtin?.prompts ?? new Map<string, never>(),
+    commandArguments: builtin?.commandArguments ?? [],
     paths: local ? (kind === "filesystem" ? ("lexical" as const) : ("refused" as const)) : undefined,
   });
   return Object.freeze({ name, alias: aliasOf(name), transport: Object.freeze(transport), mapping });

@@ -3,8 +3,12 @@ import type { RequestId } from "../protocol/json-rpc.js";
 
 /** What a front hands to the session of its client. */
 export interface FrontEvents {
-  /** A message of the client, in the order in which they came. */
-  message(value: JsonValue): void;
+  /**
+   * A message of the client, in the order in which they came.
+   *
+   * @param headers over HTTP without sessions: the `Mcp-Param-…` that it came with, by their name in lower case.
+   */
+  message(value: JsonValue, headers?: ReadonlyMap<string, string>): void;
   /** Something that is no message. */
   unreadable(why: string): void;
   /** Once: the client is gone, or sent more than is taken. */
@@ -16,6 +20,8 @@ export interface FrontEvents {
 export interface Front {
   /** Names it in the log: a session's run is of the workflow `mcp:<name>`. */
   readonly name: string;
+  /** Each message is by itself: no session can be begun here. */
+  readonly isStateless?: boolean;
   /** Begins to hand over what the client sends. */
   start(events: FrontEvents): void;
   /**

@@ -9,6 +9,10 @@ export interface Mapping {
   readonly server: string;
   /** By tool; a tool without templates implies nothing. */
   readonly templates: ReadonlyMap<string, readonly CapabilityTemplate[]>;
+  /** The same for its prompts. */
+  readonly prompts: ReadonlyMap<string, readonly CapabilityTemplate[]>;
+  /** Arguments that its command lines hold: what looks like an option there is refused. */
+  readonly commandArguments: readonly string[];
   /** Whether its paths are paths of this machine, and how it treats `..`; undefined: they are of another one. */
   readonly paths: "lexical" | "refused" | undefined;
 }
@@ -35,6 +39,7 @@ export async function impliedBy(
   const templates = mapping.templates.get(tool) ?? [];
   const capabilities = new Set<string>();
   try {
+    for (const name of mapping.commandArguments) assertNoOption(name, args[name]);
     for (const template of templates) {
       const values = { ...valuesOf(template, args, schema), server: mapping.server };
       const filled = template.domain === "fs" ? await resolved(template, values, mapping, own) : values;
@@ -49,6 +54,12 @@ export async function impliedBy(
     if (error instanceof SynapseError) return { refused: error.message };
     throw error;
   }
+}
+
+function assertNoOption(name: string, value: JsonValue | undefined): void {
+  const texts: readonly (JsonValue | undefined)[] = Array.isArray(value) ? value : [value];
+  if (texts.some((text) => typeof text === "string" && text.trimStart().startsWith("-")))
+    throw new SynapseError("invalid_argument", `the argument \`${name}\` must not begin with \`-\``);
 }
 
 function valuesOf(template: CapabilityTemplate, args: JsonObject, schema: JsonValue | undefined): JsonObject {

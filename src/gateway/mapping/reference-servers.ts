@@ -42,6 +42,7 @@ const tables: Readonly<Record<ReferenceServer, Table>> = {
     git_branch: readRepository,
     git_add: writeRepository,
     git_commit: writeRepository,
+    git_commit_signed: writeRepository,
     git_reset: writeRepository,
     git_create_branch: writeRepository,
     git_checkout: writeRepository,
@@ -60,6 +61,31 @@ const tables: Readonly<Record<ReferenceServer, Table>> = {
   },
 };
 
+/** Prompts that do something with their arguments when they are asked for. */
+const promptTables: Readonly<Partial<Record<ReferenceServer, Table>>> = {
+  // Its answer is the page.
+  fetch: { fetch: ["net:http:GET {url}"] },
+};
+
+/**
+ * Arguments that end up in a command line of the server's own, where a text that begins with `-` is an option: by
+ * `git diff --output=FILE` what only reads a repository writes any file.
+ */
+const commandArguments: Readonly<Partial<Record<ReferenceServer, readonly string[]>>> = {
+  git: [
+    "target",
+    "revision",
+    "branch_name",
+    "base_branch",
+    "contains",
+    "not_contains",
+    "start_timestamp",
+    "end_timestamp",
+    "files",
+    "key_id",
+  ],
+};
+
 export const referenceServers = Object.freeze(Object.keys(tables) as ReferenceServer[]);
 
 /** Package names, on npm and on PyPI. */
@@ -74,11 +100,23 @@ const packages: Readonly<Record<string, ReferenceServer>> = {
   mcp_server_git: "git",
 };
 
-/** What the tools of a reference server imply. */
-export function referenceTemplates(
-  kind: ReferenceServer,
-): ReadonlyMap<string, readonly CapabilityTemplate[]> {
-  return new Map(Object.entries(tables[kind]).map(([tool, texts]) => [tool, texts.map(parseTemplate)]));
+export type Templates = ReadonlyMap<string, readonly CapabilityTemplate[]>;
+
+/** What is known of a reference server. */
+export function referenceMapping(kind: ReferenceServer): {
+  readonly tools: Templates;
+  readonly prompts: Templates;
+  readonly commandArguments: readonly string[];
+} {
+  return {
+    tools: templatesOf(tables[kind]),
+    prompts: templatesOf(promptTables[kind] ?? {}),
+    commandArguments: commandArguments[kind] ?? [],
+  };
+}
+
+function templatesOf(table: Table): Templates {
+  return new Map(Object.entries(table).map(([name, texts]) => [name, texts.map(parseTemplate)]));
 }
 
 /**

@@ -38,6 +38,8 @@ export const rpcCode = Object.freeze({
   unavailable: -32_000,
   /** The guard said no. */
   denied: -32_001,
+  /** MCP 2026-07-28, HeaderMismatch. */
+  headerMismatch: -32_020,
   /** MCP 2026-07-28, UnsupportedProtocolVersion. */
   unsupportedVersion: -32_022,
 });

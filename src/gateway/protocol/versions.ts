@@ -1,3 +1,6 @@
+import { isJsonObject } from "../../model/json.js";
+import type { RpcResponse } from "./json-rpc.js";
+
 /** Revisions with `initialize`, oldest first. */
 export const supportedVersions: readonly string[] = Object.freeze([
   "2024-10-07",
@@ -17,4 +20,19 @@ export function askedVersion(clients: unknown): string {
 /** Of several servers' revisions the oldest: a client is told of nothing that one of them does not speak. */
 export function sharedVersion(versions: readonly string[]): string {
   return [...versions].sort()[0] ?? newest;
+}
+
+/**
+ * The revisions that a server names in what it answers to `server/discover`, or in refusing a revision
+ * (MCP 2026-07-28, versioning); none when it names none.
+ */
+export function spokenVersions({ result, error }: RpcResponse): readonly string[] {
+  const data = isJsonObject(error) ? error["data"] : undefined;
+  const listed = isJsonObject(result)
+    ? result["supportedVersions"]
+    : isJsonObject(data)
+      ? data["supported"]
+      : undefined;
+  if (!Array.isArray(listed)) return [];
+  return listed.filter((each): each is string => typeof each === "string").slice(0, 16);
 }

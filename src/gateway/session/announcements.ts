@@ -1,5 +1,5 @@
 import type { AuditEvent } from "../../model/event.js";
-import type { JsonObject } from "../../model/json.js";
+import type { RpcNotification } from "../protocol/json-rpc.js";
 
 /** Changes that come together are told together, ms. */
 const quietMs = 150;
@@ -14,11 +14,11 @@ export type ListName = keyof typeof methods;
 
 /** Tells a client that a list is not what it was: when a server says so, and when its agent's bindings change. */
 export class Announcements {
-  readonly #send: (message: JsonObject) => void;
+  readonly #send: (message: RpcNotification) => void;
   readonly #due = new Set<ListName>();
   #timer: NodeJS.Timeout | undefined;
 
-  constructor(send: (message: JsonObject) => void) {
+  constructor(send: (message: RpcNotification) => void) {
     this.#send = send;
   }
 

@@ -5,6 +5,7 @@ import { isJsonObject, type JsonObject, type JsonValue } from "../../model/json.
 import { sha256Hex } from "../../model/sha256.js";
 import type { PinLog } from "../pins/pin-log.js";
 import { paramsOf, rpcCode, type RpcRequest, rpcError, rpcResult } from "../protocol/json-rpc.js";
+import { mirroredArguments } from "../protocol/mirrored-arguments.js";
 import { pageOf } from "./catalogue.js";
 import { decodeCursor, encodeCursor } from "./cursor.js";
 import type { Naming } from "./naming.js";
@@ -95,7 +96,16 @@ export async function answerList(
     if (at !== undefined) next.set(upstream.name, at);
   }
   const nextCursor = next.size === 0 ? {} : { nextCursor: encodeCursor(next) };
-  return rpcResult(request.id, { [kind.member]: entries, ...nextCursor });
+  return rpcResult(request.id, { [kind.member]: entries, ...nextCursor, ...freshness(pages) });
+}
+
+/** What several servers say together is fresh for as long as the shortest of them says (MCP 2026-07-28, caching). */
+function freshness(pages: readonly { readonly result: JsonValue | undefined }[]): {
+  readonly ttlMs?: number;
+} {
+  const times = pages.map(({ result }) => (isJsonObject(result) ? result["ttlMs"] : undefined));
+  const known = times.filter((each): each is number => typeof each === "number");
+  return known.length === 0 ? {} : { ttlMs: known.length === times.length ? Math.min(...known) : 0 };
 }
 
 async function shownOf(
@@ -115,16 +125,23 @@ async function shownOf(
 
 async function toolsOf(
   { pins, agentId, visibility, naming }: ListParts,
-  { server, catalogue }: Upstream,
+  { server, catalogue, connection }: Upstream,
   entries: readonly JsonValue[],
 ): Promise<readonly JsonValue[]> {
   const standings = await pins.admit(server.name, agentId, entries);
   catalogue.add(standings);
-  return standings
-    .filter(({ name, admitted }) => admitted && visibility.tool(server, name))
-    .map(({ name, definition }) =>
-      naming.isPrefixed ? { ...definition, name: naming.shown(server, name) } : definition,
-    );
+  return (
+    standings
+      .filter(({ name, admitted }) => admitted && visibility.tool(server, name))
+      // A client must not list a tool whose headers cannot be made (MCP 2026-07-28, streamable HTTP).
+      .filter(
+        ({ definition }) =>
+          !connection.isStateless || typeof mirroredArguments(definition["inputSchema"]) !== "string",
+      )
+      .map(({ name, definition }) =>
+        naming.isPrefixed ? { ...definition, name: naming.shown(server, name) } : definition,
+      )
+  );
 }
 
 function othersOf(

@@ -1,6 +1,4 @@
-import type { Action } from "../../core/action.js";
-import { mcpActions } from "../../actions/mcp.js";
-import { isJsonObject, type JsonObject } from "../../model/json.js";
+import type { JsonObject } from "../../model/json.js";
 import {
   idKey,
   paramsOf,
@@ -13,27 +11,11 @@ import {
 } from "../protocol/json-rpc.js";
 import { denialText, endedText } from "./denial-text.js";
 import type { CallOutcome, GuardedCalls } from "./guarded-calls.js";
+import { type Question, questionOf, refusalOfQuestion } from "./questions.js";
 import type { Upstream } from "./upstream.js";
 
 /** How many requests of one server wait for the client at a time. */
 const inFlightMax = 16;
-
-interface Kind {
-  readonly action: Action;
-  /** What the client says that it has when it can answer. */
-  readonly capability: string;
-}
-
-const kinds: Readonly<Record<string, Kind>> = {
-  "sampling/createMessage": { action: mcpActions.sample, capability: "sampling" },
-  "elicitation/create": { action: mcpActions.elicit, capability: "elicitation" },
-  "roots/list": { action: mcpActions.roots, capability: "roots" },
-};
-
-/** Authority for what a server may ask is none for sending a server the same. */
-export function isAskedByServers(method: string): boolean {
-  return Object.hasOwn(kinds, method);
-}
 
 /** What servers ask of one client: each is a step like a call, decided for the same agent. */
 export class ServerRequests {
@@ -72,7 +54,7 @@ export class ServerRequests {
   async #answer(upstream: Upstream, request: RpcRequest): Promise<JsonObject | undefined> {
     const { id, method } = request;
     if (method === "ping") return rpcResult(id, {});
-    const kind = Object.hasOwn(kinds, method) ? kinds[method] : undefined;
+    const kind = questionOf(method);
     // What was not negotiated does not exist: the client would not know what to do with it.
     if (kind === undefined || this.#capabilities[kind.capability] === undefined)
       return rpcError(id, rpcCode.methodNotFound, `the client has no \`${method.slice(0, 100)}\``);
@@ -91,9 +73,9 @@ export class ServerRequests {
     }
   }
 
-  async #perform(upstream: Upstream, request: RpcRequest, kind: Kind, signal: AbortSignal) {
+  async #perform(upstream: Upstream, request: RpcRequest, kind: Question, signal: AbortSignal) {
     const params = paramsOf(request);
-    const refused = request.method === "elicitation/create" ? refusalOfElicitation(params) : undefined;
+    const refused = refusalOfQuestion(request.method, params);
     const outcome = await this.#calls.perform({
       action: kind.action,
       server: upstream.name,
@@ -146,29 +128,6 @@ function answerOf(
     case "ended":
       return rpcError(request.id, rpcCode.unavailable, endedText(what, outcome.code, outcome.id));
   }
-}
-
-/** What looks like a question for a secret: those are asked for on a page of whoever they are for (MCP, elicitation). */
-const secret =
-  /pass(word|phrase|code)|secret|api[-_ ]?key|(access|auth|bearer|api|refresh|session)[-_ ]?token|\btoken\b|credential|private[-_ ]?key|\bpin\b|\bcvv\b|\botp\b/i;
-
-function refusalOfElicitation(params: JsonObject): string | undefined {
-  if (params["mode"] === "url") {
-    const { url } = params;
-    const target = typeof url === "string" && URL.canParse(url) ? new URL(url) : undefined;
-    return target?.protocol === "https:" ? undefined : "a person is sent to https addresses only";
-  }
-  const schema = params["requestedSchema"];
-  const properties = isJsonObject(schema) ? schema["properties"] : undefined;
-  if (!isJsonObject(properties)) return undefined;
-  const asks = Object.entries(properties).some(
-    ([name, property]) => secret.test(name) || (isJsonObject(property) && secret.test(titleOf(property))),
-  );
-  return asks ? "a form must not ask a person for a secret" : undefined;
-}
-
-function titleOf(property: JsonObject): string {
-  return [property["title"], property["description"]].filter((text) => typeof text === "string").join(" ");
 }
 
 function prefixOf(upstream: Upstream): string {

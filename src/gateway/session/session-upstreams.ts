@@ -24,7 +24,9 @@ export interface UpstreamSink {
   asks(upstream: Upstream, request: RpcRequest): void;
   cancels(upstream: Upstream, id: RequestId): void;
   changed(list: ListName): void;
-  mayRead(server: GatewayServer, uri: string): boolean;
+  /** One was started again: what it was asked to tell of, it does not know any more. */
+  restarted(upstream: Upstream): void;
+  mayRead(upstream: Upstream, uri: string): boolean;
   /** A server does not take messages as fast as the client sends them; then it does again. */
   slow(): void;
   fast(): void;
@@ -38,9 +40,10 @@ export class SessionUpstreams {
   readonly #slow = new Set<string>();
   #lastId = 0;
 
-  constructor(config: GatewayConfig, sink: UpstreamSink) {
+  /** @param gateway its name and version. */
+  constructor(config: GatewayConfig, gateway: JsonObject, sink: UpstreamSink) {
     this.#sink = sink;
-    this.all = config.servers.map((server) => this.#upstream(server, config));
+    this.all = config.servers.map((server) => this.#upstream(server, config, gateway));
   }
 
   /** The lists that some server has. */
@@ -94,14 +97,21 @@ export class SessionUpstreams {
     return failed === undefined ? rpcResult(request.id, {}) : { ...failed, id: request.id };
   }
 
-  #upstream(server: GatewayServer, config: GatewayConfig): Upstream {
+  /** A server says that a list of it is another one. */
+  listChanged(upstream: Upstream, list: ListName): void {
+    if (list === "tools") upstream.catalogue.forget();
+    this.#sink.changed(list);
+  }
+
+  #upstream(server: GatewayServer, config: GatewayConfig, gateway: JsonObject): Upstream {
     const { name } = server;
-    const connection = new UpstreamConnection(name, openLinkTo(server.transport, config.message), {
+    const connection = new UpstreamConnection(name, gateway, openLinkTo(server.transport, config.message), {
       request: (request) => this.#sink.asks(upstream, request),
       streams: (request, pausedMs) => this.#sink.streams(request, pausedMs),
-      notification: (message) => this.#takeNotification(upstream, message),
+      notification: (message, related) => this.#takeNotification(upstream, message, related),
       restarted: () => {
         upstream.restarted();
+        this.#sink.restarted(upstream);
         for (const list of this.lists()) this.#sink.changed(list);
       },
       slow: () => {
@@ -117,22 +127,18 @@ export class SessionUpstreams {
     return upstream;
   }
 
-  #takeNotification(upstream: Upstream, message: RpcNotification): void {
+  #takeNotification(upstream: Upstream, message: RpcNotification, related: readonly RequestId[]): void {
     const list = listNamed(message.method);
-    if (list !== undefined) {
-      if (list === "tools") upstream.catalogue.forget();
-      return this.#sink.changed(list);
-    }
+    if (list !== undefined) return this.listChanged(upstream, list);
     const params = paramsOf(message);
     switch (message.method) {
       case "notifications/progress":
       case "notifications/message":
       case "notifications/elicitation/complete":
-        return this.#sink.toClient(message, upstream.connection.workingOn);
+        return this.#sink.toClient(message, related);
       case "notifications/resources/updated": {
         const { uri } = params;
-        if (typeof uri === "string" && this.#sink.mayRead(upstream.server, uri))
-          this.#sink.toClient(message, []);
+        if (typeof uri === "string" && this.#sink.mayRead(upstream, uri)) this.#sink.toClient(message, []);
         return;
       }
       case "notifications/cancelled": {

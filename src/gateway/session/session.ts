@@ -1,9 +1,10 @@
 import { AuditUnavailableError, EffectFailedError } from "../../model/errors.js";
-import { isJsonObject, type JsonObject, type JsonValue } from "../../model/json.js";
+import type { JsonObject, JsonValue } from "../../model/json.js";
 import type { GatewayConfig } from "../config/config-file.js";
 import type { Front } from "../front/front.js";
 import type { OwnFiles } from "../mapping/own-files.js";
 import type { PinLog } from "../pins/pin-log.js";
+import { claimOf, envelopeFault, faultAnswer, statelessVersion } from "../protocol/envelope.js";
 import {
   idKey,
   isRequestId,
@@ -14,21 +15,20 @@ import {
   rpcError,
   type RpcNotification,
   type RpcRequest,
-  type RpcResponse,
   rpcResult,
 } from "../protocol/json-rpc.js";
 import { supportedVersions } from "../protocol/versions.js";
-import { Announcements, concernsLists } from "./announcements.js";
-import { answerRequest, type RequestParts } from "./client-requests.js";
+import { AuthorityWatch } from "./authority-watch.js";
+import { answerDiscover } from "./discovery.js";
+import type { Era } from "./era.js";
 import type { Exchange } from "./exchange.js";
-import { GuardedCalls, type SessionParts } from "./guarded-calls.js";
-import { answerInitialize } from "./initialization.js";
-import { Naming } from "./naming.js";
-import { ResourceOwners } from "./resource-owners.js";
-import { ServerRequests } from "./server-requests.js";
-import { SessionRun } from "./session-run.js";
+import type { SessionParts } from "./guarded-calls.js";
+import { LegacyEra } from "./legacy-era.js";
+import type { RequestStates } from "./request-state.js";
+import { beginGround } from "./session-ground.js";
 import { SessionUpstreams } from "./session-upstreams.js";
-import { Visibility } from "./visibility.js";
+import { type Spoken, StatelessProbe } from "./stateless-probe.js";
+import { StatelessEra } from "./stateless-era.js";
 
 export interface SessionOptions {
   readonly parts: SessionParts;
@@ -37,32 +37,31 @@ export interface SessionOptions {
   readonly pins: PinLog;
   readonly ownFiles: OwnFiles;
   readonly exchange: Exchange;
+  readonly states: RequestStates;
+  /** What the gateway knows of its servers' revisions. */
+  readonly spoken: Spoken;
   readonly gateway: { readonly name: string; readonly version: string };
   /** For the operator. */
   readonly log: (server: string, text: string) => void;
 }
 
-interface Started {
-  readonly run: SessionRun;
-  readonly requests: RequestParts;
-  readonly fromServers: ServerRequests;
-}
-
 /**
  * One client's connection, from its first message to its last: what it sends is understood here, and answered by the
- * parts for requests, lists and notifications. It has servers of its own, and a run of its own in the log.
+ * era that it speaks. It has servers of its own, and a run of its own in the log.
  */
 export class Session {
   readonly #options: SessionOptions;
   readonly #front: Front;
   readonly #upstreams: SessionUpstreams;
-  readonly #announcements: Announcements;
+  readonly #probe: StatelessProbe;
   readonly #inFlight = new Map<string, AbortController>();
   readonly #tasks = new Set<Promise<void>>();
-  readonly #unsubscribe: () => void;
+  readonly #watch: AuthorityWatch;
   readonly ended: Promise<void>;
-  #started: Started | undefined;
-  #initializing = false;
+  #era: Era | undefined;
+  /** Which of both was begun, and its beginning: one connection speaks one. */
+  #begun: "initialize" | "stateless" | undefined;
+  #beginning: Promise<Era> | undefined;
   #ended = false;
   #tellEnded: () => void = () => undefined;
 
@@ -70,24 +69,24 @@ export class Session {
     this.#options = options;
     this.#front = front;
     this.ended = new Promise((resolve) => (this.#tellEnded = resolve));
-    this.#announcements = new Announcements((message) => this.#send(message));
-    this.#upstreams = new SessionUpstreams(options.config, {
-      toClient: (message, related) => this.#send(message, related),
+    this.#upstreams = new SessionUpstreams(options.config, options.gateway, {
+      toClient: (message, related) => this.#era?.said(message, related),
       streams: (request, pausedMs) => front.streams?.(request, pausedMs),
-      asks: (upstream, request) => this.#track(this.#started?.fromServers.take(upstream, request)),
-      cancels: (upstream, id) => this.#started?.fromServers.cancel(upstream, id),
-      changed: (list) => this.#announcements.changed(list),
-      mayRead: (server, uri) => this.#started?.requests.visibility.resource(server, uri) ?? false,
+      asks: (upstream, request) => this.#track(this.#era?.asked(upstream, request)),
+      cancels: (upstream, id) => this.#era?.cancelled(upstream, id),
+      changed: (list) => this.#era?.changed(list),
+      restarted: (upstream) => this.#era?.restarted(upstream),
+      mayRead: (upstream, uri) => this.#era?.mayRead(upstream, uri) ?? false,
       slow: () => front.pause(),
       fast: () => front.resume(),
       log: options.log,
     });
-    this.#unsubscribe = options.parts.audit.onEvent((event) => {
-      if (this.#started !== undefined && concernsLists(event, options.agentId))
-        this.#announcements.changed(...this.#upstreams.lists());
-    });
+    this.#probe = new StatelessProbe(this.#upstreams.all, options.spoken, options.log);
+    this.#watch = new AuthorityWatch(options.parts.audit, options.agentId, () =>
+      this.#era?.authorityChanged(),
+    );
     front.start({
-      message: (value) => this.#take(value),
+      message: (value, headers) => this.#take(value, headers),
       unreadable: (why) => this.#send(rpcError(null, rpcCode.parseError, why)),
       ended: (why) => void this.close(why),
       drained: () => this.#upstreams.resume(),
@@ -98,20 +97,15 @@ export class Session {
   async close(why: string): Promise<void> {
     if (this.#ended) return this.ended;
     this.#ended = true;
-    this.#unsubscribe();
-    this.#announcements.close();
+    this.#watch.close();
+    this.#era?.close();
     for (const controller of this.#inFlight.values()) controller.abort(new Error(why));
-    this.#started?.fromServers.close();
     this.#upstreams.close();
     // Each step ends, with a record, before the run does.
     await Promise.all(this.#tasks);
-    try {
-      await this.#started?.run.end();
-    } catch (error) {
-      if (!(error instanceof AuditUnavailableError)) throw error;
-      this.#options.log("gateway", `the end of the session could not be recorded: ${error.message}`);
-    }
-    this.#started?.requests.calls.close();
+    // It may have begun just now.
+    this.#era?.close();
+    await this.#era?.end();
     this.#front.close();
     this.#tellEnded();
   }
@@ -130,30 +124,31 @@ export class Session {
     void tracked.then(() => this.#tasks.delete(tracked));
   }
 
-  #take(value: JsonValue): void {
+  #take(value: JsonValue, headers: ReadonlyMap<string, string> | undefined): void {
     if (this.#ended) return;
     const read = readRpcMessage(value);
     switch (read.kind) {
       case "malformed":
         return this.#send(rpcError(read.id ?? null, rpcCode.invalidRequest, read.why));
       case "response":
-        return this.#takeResponse(read.message);
+        return this.#era?.answered(read.message);
       case "notification":
         return this.#takeNotification(read.message);
       case "request":
-        return this.#takeRequest(read.message);
+        return this.#takeRequest(read.message, headers);
     }
   }
 
-  #takeRequest(request: RpcRequest): void {
+  #takeRequest(request: RpcRequest, headers: ReadonlyMap<string, string> | undefined): void {
     const refusal = this.#refusalOf(request);
     if (refusal !== undefined) return this.#send(refusal);
-    if (request.method === "ping") return this.#send(rpcResult(request.id, {}));
+    if (request.method === "ping" && this.#isOfSession(request)) return this.#send(rpcResult(request.id, {}));
+    if (request.method === "initialize") this.#begun = "initialize";
     const key = idKey(request.id);
     const controller = new AbortController();
     this.#inFlight.set(key, controller);
     this.#track(
-      this.#answer(request, controller.signal)
+      this.#answer(request, controller.signal, headers)
         .then((answer) => {
           if (answer !== undefined) this.#send(answer);
         })
@@ -161,43 +156,69 @@ export class Session {
     );
   }
 
-  /** What is refused before it means anything: it is not a request of this session at this time. */
-  #refusalOf({ id, method, params }: RpcRequest): JsonObject | undefined {
-    const meta = isJsonObject(params) ? params["_meta"] : undefined;
-    const modern = isJsonObject(meta) ? meta["io.modelcontextprotocol/protocolVersion"] : undefined;
+  #isInitialized(): boolean {
+    return this.#begun === "initialize";
+  }
+
+  /** A request that says its revision itself is of none with a session, unless one was begun. */
+  #isOfSession(request: RpcRequest): boolean {
+    return this.#isInitialized() || claimOf(request) === undefined;
+  }
+
+  /** What is refused before it means anything: it is not a request of this connection at this time. */
+  #refusalOf(request: RpcRequest): JsonObject | undefined {
+    const { id, method } = request;
+    const { inFlightMax } = this.#options.config;
+    if (this.#inFlight.has(idKey(id))) return rpcError(id, rpcCode.invalidRequest, "this id is in use");
+    if (this.#inFlight.size >= inFlightMax)
+      return rpcError(id, rpcCode.unavailable, `more than ${inFlightMax} requests at a time`);
+    if (method === "initialize") return this.#refusalToInitialize(request);
+    const claim = claimOf(request);
+    if (claim !== undefined && !this.#isInitialized()) {
+      const fault = envelopeFault(request, claim);
+      return fault === undefined ? undefined : faultAnswer(id, fault);
+    }
     // A client that speaks both falls back to `initialize` on this answer (MCP 2026-07-28, stdio).
     if (method === "server/discover") return rpcError(id, rpcCode.methodNotFound, "use `initialize`");
-    if (modern !== undefined && this.#started === undefined && method !== "initialize") {
-      const data = { supported: [...supportedVersions], requested: modern };
+    // A server that speaks both could take it for what it says, and ask in its answer: nothing here would see to that.
+    if (claim !== undefined)
       return rpcError(
         id,
-        rpcCode.unsupportedVersion,
-        "this gateway speaks revisions with `initialize`",
-        data,
+        rpcCode.invalidRequest,
+        "this session was initialized, and its requests are of that revision",
       );
-    }
-    if (this.#inFlight.has(idKey(id))) return rpcError(id, rpcCode.invalidRequest, "this id is in use");
-    if (this.#inFlight.size >= this.#options.config.inFlightMax)
-      return rpcError(
-        id,
-        rpcCode.unavailable,
-        `more than ${this.#options.config.inFlightMax} requests at a time`,
-      );
-    if (method === "initialize")
-      return this.#initializing
-        ? rpcError(id, rpcCode.invalidRequest, "this session is initialized")
-        : undefined;
-    if (this.#started === undefined && method !== "ping")
+    if (this.#begun === "stateless") return faultAnswer(id, unclaimed);
+    if (this.#era === undefined && method !== "ping")
       return rpcError(id, rpcCode.invalidRequest, "begin with `initialize`");
     return undefined;
   }
 
-  async #answer(request: RpcRequest, signal: AbortSignal): Promise<JsonObject | undefined> {
+  #refusalToInitialize({ id, params }: RpcRequest): JsonObject | undefined {
+    if (this.#begun === "initialize")
+      return rpcError(id, rpcCode.invalidRequest, "this session is initialized");
+    if (this.#begun === undefined) return undefined;
+    const requested = (params as JsonObject | undefined)?.["protocolVersion"] ?? null;
+    const data = { supported: [statelessVersion], requested };
+    return rpcError(id, rpcCode.unsupportedVersion, `this connection speaks ${statelessVersion}`, data);
+  }
+
+  async #answer(
+    request: RpcRequest,
+    signal: AbortSignal,
+    headers: ReadonlyMap<string, string> | undefined,
+  ): Promise<JsonObject | undefined> {
     try {
-      if (request.method === "initialize") return await this.#initializeOrNot(request);
-      const { requests } = this.#started as Started;
-      if (request.method === "logging/setLevel") return await this.#upstreams.setLevel(request, signal);
-      return await answerRequest(requests, request, signal);
+      if (this.#begun !== "initialize") {
+        // The client may have fallen back while its servers were asked.
+        const isSpoken = await this.#probe.isSpoken();
+        if (!isSpoken || this.#isInitialized()) return this.#steer(request);
+        if (request.method === "server/discover")
+          return answerDiscover(request, this.#upstreams.all, this.#options.gateway);
+        this.#begun = "stateless";
+      }
+      this.#era = await (this.#beginning ??= this.#begin(request));
+      if (request.method === "initialize") return await this.#initializeOrNot(this.#era, request, signal);
+      return await this.#era.answer(request, signal, headers);
     } catch (error) {
       // Cancelled: the client does not wait for an answer.
       if (signal.aborted) return undefined;
@@ -210,79 +231,67 @@ export class Session {
   }
 
   /** A client that could not begin may try again, in a run of its own. */
-  async #initializeOrNot(request: RpcRequest): Promise<JsonObject> {
+  async #initializeOrNot(
+    era: Era,
+    request: RpcRequest,
+    signal: AbortSignal,
+  ): Promise<JsonObject | undefined> {
     let answer: JsonObject | undefined;
     try {
-      return (answer = await this.#initialize(request));
+      return (answer = await era.answer(request, signal, undefined));
     } finally {
       if (answer?.["result"] === undefined && !this.#ended) {
-        const started = this.#started;
-        this.#started = undefined;
-        this.#initializing = false;
-        started?.fromServers.close();
-        await started?.run.end();
-        started?.requests.calls.close();
+        [this.#era, this.#beginning, this.#begun] = [undefined, undefined, undefined];
+        era.close();
+        await era.end();
       }
     }
   }
 
-  async #initialize(request: RpcRequest): Promise<JsonObject> {
-    this.#initializing = true;
-    const { parts, config, agentId, pins, ownFiles, exchange, gateway, log } = this.#options;
-    const params = paramsOf(request);
-    const run = await SessionRun.start(parts.audit, {
-      front: this.#front.name,
-      agentId,
-      servers: config.servers.map(({ name }) => name),
-      client: params,
-      workingFolder: parts.workingFolder,
-    });
-    const calls = new GuardedCalls(parts, exchange, run, agentId);
-    const capabilities = isJsonObject(params["capabilities"]) ? params["capabilities"] : {};
-    this.#started = {
-      run,
-      fromServers: new ServerRequests(calls, capabilities, (message, related) =>
-        this.#send(message, related),
-      ),
-      requests: {
-        audit: parts.audit,
-        run,
-        agentId,
-        pins,
-        calls,
-        ownFiles,
-        naming: new Naming(config.servers),
-        visibility: new Visibility(parts, agentId),
-        owners: new ResourceOwners(),
-        upstreams: this.#upstreams.all,
-      },
-    };
-    return answerInitialize(request, this.#upstreams.all, gateway, log);
+  /** @param request the first one: `initialize`, or any that says its revision. */
+  async #begin(request: RpcRequest): Promise<Era> {
+    try {
+      return await this.#beginEra(request);
+    } catch (error) {
+      // What cannot be recorded now may be when it is asked for again.
+      [this.#beginning, this.#begun] = [undefined, undefined];
+      throw error;
+    }
+  }
+
+  async #beginEra(request: RpcRequest): Promise<Era> {
+    const facts = { front: this.#front.name, client: paramsOf(request) };
+    const toClient = (message: JsonObject, related: readonly RequestId[]): void =>
+      this.#send(message, related);
+    const ground = await beginGround(this.#options, this.#upstreams, facts, toClient);
+    return this.#begun === "initialize"
+      ? new LegacyEra(ground, request)
+      : new StatelessEra(ground, this.#options.states);
+  }
+
+  /** The servers do not speak the revision that a request is of: what they speak is said in the way that clients know. */
+  #steer({ id, method, params }: RpcRequest): JsonObject {
+    const supported = [...supportedVersions];
+    const text = `the servers here speak revisions with \`initialize\`: ${supported.join(", ")}`;
+    if (this.#front.isStateless === true) {
+      // Nothing else can come of it: the next request may find other servers.
+      setImmediate(() => void this.close("its servers speak other revisions"));
+      return rpcError(id, rpcCode.unavailable, text, { reason: "unsupported_version", supported });
+    }
+    if (method === "server/discover") return rpcError(id, rpcCode.methodNotFound, text, { supported });
+    const requested = claimOf({ params: params ?? {} }) ?? null;
+    return rpcError(id, rpcCode.unsupportedVersion, text, { supported, requested });
   }
 
   #takeNotification(message: RpcNotification): void {
-    const params = paramsOf(message);
-    switch (message.method) {
-      case "notifications/cancelled": {
-        const id = params["requestId"];
-        // Of a request that is not under way: its answer may just have gone out. Ignored, as the protocol says.
-        if (isRequestId(id)) this.#inFlight.get(idKey(id))?.abort(new Error("the client cancelled it"));
-        return;
-      }
-      case "notifications/progress":
-        return this.#upstreams.progressOfClient(message);
-      case "notifications/initialized":
-      case "notifications/roots/list_changed":
-        if (this.#started !== undefined) this.#upstreams.notifyAll(message);
-        return;
-      default:
-        // A request without an id would be a request without an answer: nothing is done for it.
-        this.#options.log("client", `the notification \`${message.method.slice(0, 100)}\` is not passed on`);
-    }
-  }
-
-  #takeResponse(response: RpcResponse): void {
-    if (!this.#upstreams.settle(response))
-      this.#options.log("client", "it answered something that it was not asked, or that has ended");
+    if (message.method !== "notifications/cancelled") return this.#era?.notified(message);
+    const id = paramsOf(message)["requestId"];
+    // Of a request that is not under way: its answer may just have gone out. Ignored, as the protocol says.
+    if (isRequestId(id)) this.#inFlight.get(idKey(id))?.abort(new Error("the client cancelled it"));
   }
 }
+
+const unclaimed = {
+  code: rpcCode.invalidParams,
+  message: `each request of ${statelessVersion} has to say so in \`_meta\``,
+};

@@ -48,18 +48,24 @@ export class Upstream {
     this.catalogue.forget();
   }
 
-  /** How a tool stands with the definition that the server gives it now; undefined: it does not list it. */
-  async tool(name: string, pins: PinLog, agentId: string): Promise<ToolStanding | undefined> {
+  /**
+   * How a tool stands with the definition that the server gives it now; undefined: it does not list it.
+   *
+   * @param envelope what the client said of itself, where each request says it: lists may depend on it.
+   */
+  async tool(
+    name: string,
+    pins: PinLog,
+    agentId: string,
+    envelope: JsonObject,
+  ): Promise<ToolStanding | undefined> {
     await this.connection.ready();
     return this.catalogue.tool(name, async () => {
       // Several calls may wait for it, so none of them cancels it.
       const late = new EffectFailedError("upstream_unavailable", `\`${this.name}\` does not list its tools`);
       const { signal, disarm } = deadline(listMs, late);
       const tools = await allPages(async (params) => {
-        const response = await this.connection.request(
-          { jsonrpc: "2.0", method: "tools/list", params },
-          signal,
-        );
+        const response = await this.connection.askFor("tools/list", params, envelope, signal);
         // A server without tools says so by an error, and lists none.
         return pageOf(response["result"], "tools");
       }).finally(disarm);
@@ -70,15 +76,20 @@ export class Upstream {
   /**
    * To be called behind the guard. The call of a tool is sent only to the server that was looked at: one that was
    * restarted meanwhile may have other tools.
+   *
+   * @param headers that say the same as the message, for servers over HTTP.
    */
-  sender(message: JsonObject): (signal: AbortSignal) => Promise<RpcResponse> {
+  sender(
+    message: JsonObject,
+    headers?: Readonly<Record<string, string>>,
+  ): (signal: AbortSignal) => Promise<RpcResponse> {
     const generation = this.#generation;
     const isCall = message["method"] === "tools/call";
     return async (signal) => {
       await this.connection.ready();
       if (isCall && this.#generation !== generation)
         throw new EffectFailedError("upstream_restarted", `\`${this.name}\` was restarted`);
-      return this.connection.request(message, signal);
+      return this.connection.request(message, signal, { headers });
     };
   }
 }

@@ -22,8 +22,11 @@ export class Visibility {
     return this.#named("call", name, tool) && templates.every((template) => this.#could(widestOf(template)));
   }
 
-  prompt({ name }: GatewayServer, prompt: string): boolean {
-    return this.#named("prompt", name, prompt);
+  prompt({ name, mapping }: GatewayServer, prompt: string): boolean {
+    const templates = mapping.prompts.get(prompt) ?? [];
+    return (
+      this.#named("prompt", name, prompt) && templates.every((template) => this.#could(widestOf(template)))
+    );
   }
 
   resource({ name }: GatewayServer, uri: string): boolean {

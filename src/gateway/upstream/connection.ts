@@ -1,37 +1,17 @@
 import { EffectFailedError } from "../../model/errors.js";
-import type { JsonObject, JsonValue } from "../../model/json.js";
-import { isJsonObject } from "../../model/json.js";
-import {
-  readRpcMessage,
-  type RequestId,
-  type RpcNotification,
-  type RpcRequest,
-  type RpcResponse,
-} from "../protocol/json-rpc.js";
-import { supportedVersions } from "../protocol/versions.js";
+import { isJsonObject, type JsonObject } from "../../model/json.js";
+import { ownEnvelope, statelessVersion, withMeta } from "../protocol/envelope.js";
+import { type RequestId, rpcCode, rpcError, type RpcResponse } from "../protocol/json-rpc.js";
+import { spokenVersions, supportedVersions } from "../protocol/versions.js";
+import type { Discovered, RequestCompany, UpstreamEvents } from "./connection-types.js";
+import { Incoming } from "./incoming.js";
+import { RestartPause } from "./restart-pause.js";
 import type { Link, OpenLink } from "./link.js";
 import { PendingRequests } from "./pending-requests.js";
 
-/** What a connection tells its session. */
-export interface UpstreamEvents {
-  /** The server asks something of the client; answered with `respond`. */
-  request(message: RpcRequest): void;
-  notification(message: RpcNotification): void;
-  /** How the answer to a request of the client comes: link.ts. */
-  streams(id: RequestId, pausedMs: number | undefined): void;
-  /** The server is there again, and may be another one than before. */
-  restarted(): void;
-  /** It does not take messages as fast as they come: no more should be made until `drained`. */
-  slow(): void;
-  drained(): void;
-  log(text: string): void;
-}
-
 const initializeMs = 60_000;
-const backoffMsMin = 250;
-const backoffMsMax = 30_000;
-/** A server that ran for so long has recovered. */
-const healthyMs = 30_000;
+/** Servers of before 2026-07-28 may let a question that they do not know lie (MCP 2026-07-28, stdio). */
+const discoverMs = 20_000;
 
 /**
  * One server, for one client's session: nothing of one session is ever seen by another. When it ends, everything that
@@ -41,21 +21,29 @@ export class UpstreamConnection {
   readonly name: string;
   readonly #open: OpenLink;
   readonly #events: UpstreamEvents;
+  readonly #gateway: JsonObject;
   readonly #pending = new PendingRequests();
+  readonly #incoming: Incoming;
   #link: Link | undefined;
-  #initialization: JsonObject | undefined;
+  /** How it is begun with, and begun with again; undefined: not yet. */
+  #greeting: { readonly method: "initialize" | "server/discover"; readonly params: JsonObject } | undefined;
   #starting: Promise<void> | undefined;
-  #failures = 0;
-  #notBefore = 0;
-  #startedAt = 0;
+  readonly #pause = new RestartPause();
   #closed = false;
-  /** What it said when it was initialized first. */
+  /** Whether the one that it stands with was asked to initialize. */
+  #isBegun = false;
+  /** The id of the question which revisions it speaks, while that is open. */
+  #probe: number | undefined;
+  /** What it said when it was begun with last: the result of `initialize`, or of `server/discover`. */
   initialized: JsonObject = {};
 
-  constructor(name: string, open: OpenLink, events: UpstreamEvents) {
+  /** @param gateway name and version, for what the gateway asks for itself. */
+  constructor(name: string, gateway: JsonObject, open: OpenLink, events: UpstreamEvents) {
     this.name = name;
+    this.#gateway = gateway;
     this.#open = open;
     this.#events = events;
+    this.#incoming = new Incoming(name, this.#pending, events, () => this.isStateless);
   }
 
   get pending(): number {
@@ -69,28 +57,84 @@ export class UpstreamConnection {
 
   /** @throws EffectFailedError `upstream_unavailable` */
   async initialize(params: JsonObject): Promise<RpcResponse> {
-    this.#initialization = params;
-    return this.#begin();
+    this.#greeting = { method: "initialize", params };
+    return this.#begin(this.#greeting, initializeMs);
+  }
+
+  /** Whether it is spoken to without a session. */
+  get isStateless(): boolean {
+    return this.#greeting?.method === "server/discover";
+  }
+
+  /** It is begun with without a session when it is needed. */
+  expectStateless(): void {
+    this.#greeting = { method: "server/discover", params: { _meta: ownEnvelope(this.#gateway) } };
+  }
+
+  /**
+   * Asks which revisions it speaks, and begins with it if the stateless one is among them. Otherwise it waits as it is
+   * to be initialized: no server is started just to be asked.
+   *
+   * @throws EffectFailedError `upstream_unavailable`
+   */
+  async discover(): Promise<Discovered> {
+    const greeting = { method: "server/discover", params: { _meta: ownEnvelope(this.#gateway) } } as const;
+    const response = await this.#begin(greeting, discoverMs);
+    const { result } = response;
+    const spoken = spokenVersions(response);
+    const isOvertaken = this.#greeting?.method === "initialize";
+    // One that names it in an error, and does not answer in it, is not to be relied on.
+    if (isOvertaken || !isJsonObject(result) || !spoken.includes(statelessVersion))
+      return { kind: "other", spoken };
+    this.#greeting = greeting;
+    this.initialized = result;
+    return { kind: "stateless", spoken };
   }
 
   /**
    * Sends a request and waits for its answer, be it a result or an error.
    *
    * @param message its `id` is replaced.
+   * @param along headers that say the same as the message, for servers over HTTP; who hears what comes for the request
+   *   when it is a subscription, the acknowledgement first.
    * @throws EffectFailedError `upstream_unavailable`, `upstream_malformed`; the signal's reason.
    */
-  async request(message: JsonObject, signal: AbortSignal): Promise<RpcResponse> {
+  async request(
+    message: JsonObject,
+    signal: AbortSignal,
+    { headers, hears }: RequestCompany = {},
+  ): Promise<RpcResponse> {
     await this.ready();
     signal.throwIfAborted();
     const { id, message: own, answer } = this.#pending.add(message);
     const onAbort = (): void => {
-      const reason = "the gateway does not wait for it any more";
-      this.notify({ jsonrpc: "2.0", method: "notifications/cancelled", params: { requestId: id, reason } });
+      this.#link?.cancel(id);
       this.#pending.fail(id, signal.reason as Error);
     };
     signal.addEventListener("abort", onAbort, { once: true });
-    this.#send(own);
-    return answer.finally(() => signal.removeEventListener("abort", onAbort));
+    if (hears !== undefined) this.#incoming.subscribe(id, hears);
+    this.#send(own, headers);
+    return answer.finally(() => {
+      signal.removeEventListener("abort", onAbort);
+      this.#incoming.unsubscribe(id);
+    });
+  }
+
+  /** Asks a stateless server to tell of changes; answered when it ends that, or refuses it. */
+  listen(params: JsonObject, hears: RequestCompany["hears"], signal: AbortSignal): Promise<RpcResponse> {
+    const message = { jsonrpc: "2.0", method: "subscriptions/listen", params };
+    return this.request(message, signal, { hears });
+  }
+
+  /** A request of the gateway's own: a stateless server has to be told with each who asks. */
+  askFor(
+    method: string,
+    params: JsonObject,
+    envelope: JsonObject,
+    signal: AbortSignal,
+  ): Promise<RpcResponse> {
+    const own = this.isStateless ? withMeta(params, { ...ownEnvelope(this.#gateway), ...envelope }) : params;
+    return this.request({ jsonrpc: "2.0", method, params: own }, signal);
   }
 
   /** A notification, or the answer to a request of the server; dropped while the server is gone. */
@@ -114,15 +158,15 @@ export class UpstreamConnection {
     this.#pending.failAll(`\`${this.name}\` was closed`);
   }
 
-  #send(message: JsonObject): void {
-    if (this.#link?.send(message) === false) this.#events.slow();
+  #send(message: JsonObject, headers?: Readonly<Record<string, string>>): void {
+    if (this.#link?.send(message, headers) === false) this.#events.slow();
   }
 
   /** Starts it when it is gone. @throws EffectFailedError `upstream_unavailable` */
   async ready(): Promise<void> {
     if (this.#link !== undefined && this.#starting === undefined) return;
     if (this.#closed) throw new EffectFailedError("upstream_unavailable", `\`${this.name}\` was closed`);
-    const waitMs = this.#notBefore - performance.now();
+    const { waitMs } = this.#pause;
     if (this.#starting === undefined && waitMs > 0) {
       const seconds = Math.ceil(waitMs / 1_000);
       throw new EffectFailedError("upstream_unavailable", `\`${this.name}\` ended and is not there yet`, {
@@ -134,34 +178,52 @@ export class UpstreamConnection {
   }
 
   async #restart(): Promise<void> {
-    if (this.#initialization === undefined)
+    if (this.#greeting === undefined)
       throw new EffectFailedError("upstream_unavailable", `\`${this.name}\` was never initialized`);
-    const response = await this.#begin();
-    if ("error" in response)
-      throw new EffectFailedError(
-        "upstream_unavailable",
-        `\`${this.name}\` does not let itself be initialized again`,
-      );
-    this.notify({ jsonrpc: "2.0", method: "notifications/initialized" });
+    if (this.#greeting.method === "server/discover") {
+      if ((await this.discover()).kind === "other") throw this.#notAgain();
+    } else {
+      if ("error" in (await this.#begin(this.#greeting, initializeMs))) throw this.#notAgain();
+      this.notify({ jsonrpc: "2.0", method: "notifications/initialized" });
+    }
     this.#events.restarted();
   }
 
-  async #begin(): Promise<RpcResponse> {
-    const link = this.#connect();
-    const { id, message, answer } = this.#pending.add({
-      jsonrpc: "2.0",
-      method: "initialize",
-      params: this.#initialization ?? {},
-    });
+  #notAgain(): EffectFailedError {
+    const why = `\`${this.name}\` does not let itself be initialized again`;
+    return new EffectFailedError("upstream_unavailable", why);
+  }
+
+  async #begin(
+    { method, params }: { readonly method: string; readonly params: JsonObject },
+    waitMs: number,
+  ): Promise<RpcResponse> {
+    const isProbe = method === "server/discover";
+    const own = isProbe || !this.#isBegun ? this.#link : undefined;
+    const link = own ?? this.#connect();
+    this.#isBegun ||= !isProbe;
+    const { id, message, answer } = this.#pending.add({ jsonrpc: "2.0", method, params });
+    // A client may fall back before its server has said that it has to: nothing waits for that any more.
+    if (this.#probe !== undefined) {
+      const why = new EffectFailedError("upstream_unavailable", `\`${this.name}\` is initialized instead`);
+      this.#pending.fail(this.#probe, why);
+    }
+    this.#probe = isProbe ? id : undefined;
     const timer = setTimeout(() => {
-      const why = `\`${this.name}\` did not answer initialize within ${initializeMs / 1_000} s`;
+      const why = `\`${this.name}\` did not answer ${method} within ${waitMs / 1_000} s`;
+      // One that lets the question lie is taken for one that does not know it.
+      if (isProbe && this.#greeting === undefined)
+        return void this.#pending.settle(rpcError(id, rpcCode.methodNotFound, why) as RpcResponse);
       this.#pending.fail(id, new EffectFailedError("upstream_unavailable", why));
       link.close();
-    }, initializeMs);
+    }, waitMs);
     link.send(message);
-    const response = await answer.finally(() => clearTimeout(timer));
+    const response = await answer.finally(() => {
+      clearTimeout(timer);
+      if (this.#probe === id) this.#probe = undefined;
+    });
     const { result } = response;
-    if (isJsonObject(result)) {
+    if (isJsonObject(result) && !isProbe) {
       this.#check(result, link);
       this.initialized = result;
     }
@@ -181,13 +243,14 @@ export class UpstreamConnection {
   #connect(): Link {
     // One that refused to be initialized, and is asked again: what it was told before does not count.
     this.#link?.close();
-    this.#startedAt = performance.now();
+    this.#isBegun = false;
+    this.#pause.started();
     // A link that was given up may still talk: only the one that stands is listened to.
     let current: Link | undefined = undefined as Link | undefined;
     const isCurrent = (): boolean => current !== undefined && this.#link === current;
     const link = this.#open({
-      message: (value) => {
-        if (isCurrent()) this.#take(value);
+      message: (value, stream) => {
+        if (isCurrent()) this.#incoming.take(value, stream);
       },
       undelivered: (id, why) => {
         if (isCurrent())
@@ -214,40 +277,8 @@ export class UpstreamConnection {
 
   #lost(why: string): void {
     this.#link = undefined;
-    if (performance.now() - this.#startedAt > healthyMs) this.#failures = 0;
-    const waitMs = Math.min(backoffMsMin * 2 ** this.#failures++, backoffMsMax);
-    // The first restart is at once: a server that ends after each call is slow, and not broken.
-    this.#notBefore = performance.now() + (this.#failures === 1 ? 0 : waitMs);
+    this.#pause.ended();
     if (!this.#closed) this.#events.log(`it is gone: ${why}`);
     this.#pending.failAll(`\`${this.name}\` is gone: ${why}`);
-  }
-
-  #take(value: JsonValue): void {
-    const read = readRpcMessage(value);
-    switch (read.kind) {
-      case "request":
-        return this.#events.request(read.message);
-      case "notification":
-        return this.#takeNotification(read.message);
-      case "response": {
-        const stray = this.#pending.settle(read.message);
-        if (stray !== undefined) this.#events.log(stray);
-        return;
-      }
-      case "malformed": {
-        this.#events.log(`a message of it is malformed: ${read.why}`);
-        if (read.id === undefined) return;
-        // Whoever waits for it would wait for ever.
-        const why = `\`${this.name}\` gave an answer that is none: ${read.why}`;
-        this.#pending.fail(read.id, new EffectFailedError("upstream_malformed", why));
-      }
-    }
-  }
-
-  #takeNotification(message: RpcNotification): void {
-    if (message.method !== "notifications/progress") return this.#events.notification(message);
-    const progress = this.#pending.progress(message);
-    // Progress of what nobody waits for is dropped: its answer may just have overtaken it.
-    if (progress !== undefined) this.#events.notification(progress as RpcNotification);
   }
 }

@@ -1,29 +1,17 @@
 import { setTimeout as pause } from "node:timers/promises";
 import { EffectFailedError } from "../../model/errors.js";
 import type { JsonObject } from "../../model/json.js";
+import { claimOf } from "../protocol/envelope.js";
 import { isRequestId, paramsOf, type RequestId } from "../protocol/json-rpc.js";
 import { type MessageLimits, readJson } from "../protocol/line-reader.js";
 import { readEventStream, type StreamEvent } from "./event-stream.js";
 import { Gate } from "./gate.js";
+import type { Asking, HttpServer } from "./http-server.js";
 import { isAnswerTo, readBody, reasonOf, refusesSession } from "./http-answer.js";
 import { challengeText, readChallenge } from "./oauth/challenge.js";
-import type { TokenSource } from "./oauth/token-source.js";
 import { attemptsInVainMax, readToAnswer, retryMsDefault } from "./read-to-answer.js";
-import type { Link, LinkEvents, OpenLink } from "./link.js";
-
-/** How a streamable HTTP server is reached. */
-export interface HttpServer {
-  readonly url: string;
-  readonly headers: readonly (readonly [name: string, value: string])[];
-  readonly tokens?: TokenSource | undefined;
-}
-
-interface Asking {
-  readonly method?: "POST" | "DELETE";
-  readonly headers: Readonly<Record<string, string>>;
-  readonly body?: string;
-  readonly signal?: AbortSignal;
-}
+import { cancellation, type Link, type LinkEvents, type OpenLink } from "./link.js";
+import { StatelessAsks } from "./stateless-asks.js";
 
 /** A server at a URL (MCP, streamable HTTP transport): one request for each message, and a stream for each answer. */
 export function httpLink(server: HttpServer, limits: MessageLimits): OpenLink {
@@ -44,6 +32,7 @@ class HttpLink implements Link {
   #version: string | undefined;
   /** What has to have arrived before anything else is sent: notifications keep their order among the rest. */
   #before: Promise<void> = Promise.resolve();
+  readonly #stateless: StatelessAsks;
   #closed = false;
   #told: string | undefined;
 
@@ -51,14 +40,33 @@ class HttpLink implements Link {
     this.#server = server;
     this.#limits = limits;
     this.#events = events;
+    this.#stateless = new StatelessAsks({
+      post: (headers, body, signal) =>
+        this.#fetch({ method: "POST", headers: { ...this.#headers(), ...headers }, body, signal }),
+      events: (response) => this.#eventsOf(response),
+      bytesMax: limits.bytesMax,
+      take: (text, id) => this.#take(text, id),
+      message: (message, id) => this.#events.message(message, id),
+      refused: (response) => this.#refusalOf(response),
+      failed: (id, why) => this.#fail(id, why),
+    });
   }
 
   /** What is under way is bounded by the session, so it is never too slow to take one more. */
-  send(message: JsonObject): boolean {
+  send(message: JsonObject, headers: Readonly<Record<string, string>> = {}): boolean {
     const id = isRequestId(message["id"]) && message["method"] !== undefined ? message["id"] : undefined;
+    // With a server that was initialized, a session says more than a request does.
+    if (id !== undefined && this.#version === undefined && claimOf(message) !== undefined) {
+      if (!this.#closed) void this.#stateless.ask(message, id, headers);
+      return true;
+    }
     const sent = this.#before.then(() => this.#post(message, id));
     if (id === undefined) this.#before = sent;
     return true;
+  }
+
+  cancel(id: RequestId): void {
+    if (!this.#stateless.cancel(id)) this.send(cancellation(id));
   }
 
   agreed(protocolVersion: string): void {
@@ -86,6 +94,7 @@ class HttpLink implements Link {
     this.#closed = true;
     this.#stop.abort();
     for (const answer of this.#answers.values()) answer.abort();
+    this.#stateless.close();
     this.#gate.open();
     if (this.#session !== undefined) {
       // The server may keep it for ever otherwise; whether it hears of it changes nothing here.
@@ -273,10 +282,10 @@ class HttpLink implements Link {
     }
   }
 
-  #take(text: Buffer): void {
+  #take(text: Buffer, stream?: RequestId): void {
     if (this.#closed) return;
     const read = readJson(text, this.#limits);
-    if (read.kind === "value") this.#events.message(read.value);
+    if (read.kind === "value") this.#events.message(read.value, stream);
     else this.#events.log(`an answer of it is no message: ${read.why}`);
   }
 }

@@ -3,8 +3,12 @@ import type { JsonObject, JsonValue } from "../../model/json.js";
 
 /** What a link tells of. */
 export interface LinkEvents {
-  /** A message, in the order in which the server sent it. */
-  message(value: JsonValue): void;
+  /**
+   * A message, in the order in which the server sent it.
+   *
+   * @param stream the request on whose own stream it came, over transports that have such.
+   */
+  message(value: JsonValue, stream?: RequestId): void;
   /** A request could not be delivered, or its answer will not come; others are not concerned. */
   undelivered(id: RequestId, why: string): void;
   /**
@@ -20,8 +24,14 @@ export interface LinkEvents {
 
 /** One connection to one MCP server, whatever the transport: messages go in and come out. */
 export interface Link {
-  /** Sends a message; false: the server is slow, wait for `onDrain` before making more. */
-  send(message: JsonObject): boolean;
+  /**
+   * Sends a message; false: the server is slow, wait for `onDrain` before making more.
+   *
+   * @param headers that say the same as the message, over HTTP.
+   */
+  send(message: JsonObject, headers?: Readonly<Record<string, string>>): boolean;
+  /** Nobody waits for a request any more: tells the server so, in the way of the transport. */
+  cancel(id: RequestId): void;
   /** The revision that was agreed on, which some transports say with every message. */
   agreed(protocolVersion: string): void;
   /** Stops and starts the flow of messages from the server. */
@@ -34,3 +44,9 @@ export interface Link {
 
 /** Begins a connection. Whatever fails is told by `closed`, never thrown. */
 export type OpenLink = (events: LinkEvents) => Link;
+
+/** For servers that are told of it by a message. */
+export function cancellation(id: RequestId): JsonObject {
+  const reason = "the gateway does not wait for it any more";
+  return { jsonrpc: "2.0", method: "notifications/cancelled", params: { requestId: id, reason } };
+}

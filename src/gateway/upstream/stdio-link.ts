@@ -1,7 +1,7 @@
 import { type ChildProcess, spawn } from "node:child_process";
 import { LineReader, type MessageLimits } from "../protocol/line-reader.js";
 import { LineWriter } from "../protocol/line-writer.js";
-import type { OpenLink } from "./link.js";
+import { cancellation, type OpenLink } from "./link.js";
 import { stderrLog } from "./stderr-log.js";
 
 /** How a server is started: never through a shell. */
@@ -64,6 +64,7 @@ export function stdioLink(server: StdioServer, limits: MessageLimits): OpenLink 
     );
     return {
       send: (message) => writer.write(message),
+      cancel: (id) => void writer.write(cancellation(id)),
       agreed: () => undefined,
       pause: () => void child.stdout.pause(),
       resume: () => void child.stdout.resume(),

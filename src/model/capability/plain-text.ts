@@ -52,6 +52,18 @@ function isKind(unit: number, kind: number): boolean {
  *   that the grammar would not accept and print unchanged.
  */
 export function readPlainText(text: string): PlainText | undefined {
+  // What is asked for is its own ceiling, and a grant is filed right after it was read.
+  if (text !== lastText) {
+    lastRead = read(text);
+    lastText = text;
+  }
+  return lastRead;
+}
+
+let lastText = "";
+let lastRead: PlainText | undefined;
+
+function read(text: string): PlainText | undefined {
   if (text.length > CHARACTERS_MAX) return undefined;
   const domainEnd = wordEnd(text, 0);
   if (domainEnd === 0 || text.charCodeAt(domainEnd) !== COLON) return undefined;

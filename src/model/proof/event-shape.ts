@@ -67,7 +67,9 @@ const ended: Shape = {
   effects: count,
   code: optional(name),
   output_commitment: optional(commitment),
+  output_seq: optional(positive),
   late_output_commitment: optional(commitment),
+  late_output_seq: optional(positive),
   abandoned: optional(flag),
 };
 const effect: Shape = { ...stepMembers, request_id: name, effect: name, n: positive };

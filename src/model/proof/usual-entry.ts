@@ -37,8 +37,11 @@ const isCommitment = (member: string): boolean => member.endsWith("_commitment")
 
 /** All members of these types; those that the expressions take out come first, each with a place of its own. */
 const members: readonly string[] = [...new Set(types.flatMap((type) => Object.keys(shapeOf(type))))];
+/** Which event a commitment's bytes are kept with, when it is an earlier one. */
+const placeOfBytes = (commitment: string): string => commitment.replace(/_commitment$/, "_seq");
+const whereKept: ReadonlySet<string> = new Set(members.filter(isCommitment).map(placeOfBytes));
 const places: readonly string[] = members.filter(
-  (member) => Object.hasOwn(taken, member) || isCommitment(member),
+  (member) => Object.hasOwn(taken, member) || isCommitment(member) || whereKept.has(member),
 );
 
 interface Reader {
@@ -46,7 +49,18 @@ interface Reader {
   readonly whole: RegExp;
   /** For each of `places`, which group of the expression has it. */
   readonly groups: readonly number[];
-  readonly commitments: readonly number[];
+  readonly commitments: readonly CommitmentGroups[];
+}
+
+interface CommitmentGroups {
+  readonly ref: number;
+  readonly seq: number;
+}
+
+/** A commitment, and the number of the event that its bytes are kept with. */
+export interface KeptAt {
+  readonly ref: string;
+  readonly seq: number;
 }
 
 /**
@@ -74,7 +88,7 @@ export class UsualEvent implements AuditEvent {
   static {
     for (const member of members) {
       if (member === "event") continue;
-      const kind = isCommitment(member) ? "text" : taken[member];
+      const kind = isCommitment(member) ? "text" : whereKept.has(member) ? "number" : taken[member];
       const get = UsualEvent.getters(member, places.indexOf(member))[kind ?? "rest"];
       Object.defineProperty(UsualEvent.prototype, member, { get });
     }
@@ -106,11 +120,12 @@ export class UsualEvent implements AuditEvent {
     };
   }
 
-  static commitments(event: UsualEvent): string[] {
-    const found: string[] = [];
-    for (const group of event.#reader.commitments) {
-      const text = event.#match[group];
-      if (text !== undefined) found.push(text);
+  static commitments(event: UsualEvent): KeptAt[] {
+    const found: KeptAt[] = [];
+    for (const groups of event.#reader.commitments) {
+      const ref = event.#match[groups.ref];
+      const earlier = event.#match[groups.seq];
+      if (ref !== undefined) found.push({ ref, seq: earlier === undefined ? event.seq : Number(earlier) });
     }
     return found;
   }
@@ -133,8 +148,8 @@ export function readUsualEntry(text: string): UsualEvent | undefined {
   return reader === undefined || match === null ? undefined : new UsualEvent(reader, match);
 }
 
-/** The commitments that such an event makes, the bytes of all of them kept with it. */
-export function usualCommitments(event: UsualEvent): readonly string[] {
+/** The commitments that such an event makes. */
+export function usualCommitments(event: UsualEvent): readonly KeptAt[] {
   return UsualEvent.commitments(event);
 }
 
@@ -145,7 +160,7 @@ function readerOf(type: CoreEventType): Reader {
   const shape: Shape = shapeOf(type);
   // One layout for all types: reading a member looks the same for each.
   const groups = places.map(() => absent);
-  const commitments: number[] = [];
+  const commitments: CommitmentGroups[] = [];
   let [pattern, begun, last] = ["", false, 0];
   // RFC 8785 sorts by UTF-16 code units, as `sort` does.
   for (const member of Object.keys(shape).sort()) {
@@ -157,12 +172,15 @@ function readerOf(type: CoreEventType): Reader {
     if (place >= 0) {
       value = check.captured;
       groups[place] = ++last;
-      if (isCommitment(member)) commitments.push(last);
     }
     // The comma goes with the member that may be absent: behind it up to the first that is always there.
     const part = `${begun ? "," : ""}"${member}":${value}${!begun && check.optional ? "," : ""}`;
     pattern += check.optional ? `(?:${part})?` : part;
     begun ||= !check.optional;
+  }
+  for (const member of Object.keys(shape).filter(isCommitment)) {
+    const groupOf = (name: string): number => groups[places.indexOf(name)] ?? absent;
+    commitments.push({ ref: groupOf(member), seq: groupOf(placeOfBytes(member)) });
   }
   return Object.freeze({ type, whole: new RegExp(`^\\{${pattern}\\}$`), groups, commitments });
 }

@@ -4,7 +4,8 @@
  */
 import type { ChildProcess } from "node:child_process";
 import { afterAll, beforeAll, describe, expect, test } from "vitest";
-import { freePort, startEverything, startFixture } from "../child-server.js";
+import type { JsonObject } from "../../../src/model/json.js";
+import { fixture, freePort, startEverything, startFixture } from "../child-server.js";
 import { type ListeningGateway, OperatorFolder } from "../gateway-process.js";
 import { runSuite, type SuiteReport } from "./suite.js";
 import { openTokenRelay, type TokenRelay } from "./token-relay.js";
@@ -34,11 +35,12 @@ class Pair {
     this.#gateway = gateway;
   }
 
-  static async open(start: (port: number) => Promise<ChildProcess>): Promise<Pair> {
+  /** @param entry of the configuration; the server at its port, unless it is given. */
+  static async open(start: (port: number) => Promise<ChildProcess>, entry?: JsonObject): Promise<Pair> {
     const port = await freePort();
     const server = await start(port);
     const direct = `http://localhost:${port}/mcp`;
-    const folder = new OperatorFolder({ mcpServers: { web: { type: "http", url: direct } } });
+    const folder = new OperatorFolder({ mcpServers: { web: entry ?? { type: "http", url: direct } } });
     await folder.grant("suite", "mcp:*:web/**");
     const relay = await openTokenRelay();
     const words = ["--http", "127.0.0.1:0", "--audience", audience, "--allow-origin", relay.origin];
@@ -102,6 +104,19 @@ describe("the fixture server, which has everything that the suite calls", () => 
     expect(runs.length).toBeGreaterThanOrEqual(scenarioCount);
     expect(new Set(runs)).toEqual(new Set(["completed"]));
   });
+});
+
+test("the fixture server over standard streams, where no stream can end early and go on: the same, but for that", async () => {
+  const pair = await Pair.open(startFixture, { command: process.execPath, args: [fixture] });
+  const { "server-sse-polling": resumed, ...direct } = (await runSuite(pair.direct)).scenarios;
+  const report = await runSuite(pair.through);
+  const { "server-sse-polling": kept, ...through } = report.scenarios;
+  expect(through, report.output).toEqual(direct);
+  expect([resumed, kept]).toEqual([
+    { passed: 3, failed: 0 },
+    { passed: 0, failed: 0 },
+  ]);
+  pair.close();
 });
 
 describe("the everything server, which has other tools than the suite calls", () => {

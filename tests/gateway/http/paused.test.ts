@@ -19,7 +19,11 @@ let bench: HttpBench;
 /** Goes on with the answer, after messages. */
 let goOn: (...messages: readonly JsonObject[]) => void;
 
+/** Whether the answer to a second call waits, too. */
+let pausing = false;
+
 async function open(): Promise<HttpClient> {
+  pausing = false;
   let asked: Asked | undefined;
   let resumed: (response: ServerResponse) => void = () => undefined;
   const response = new Promise<ServerResponse>((done) => (resumed = done));
@@ -30,12 +34,21 @@ async function open(): Promise<HttpClient> {
     });
   server = await openScriptedServer({
     call: (message, stream) => {
+      if (asked !== undefined && pausing) {
+        stream.writeHead(200, { "content-type": "text/event-stream" });
+        return void stream.end("id: up-2\nretry: 1\ndata: \n\n");
+      }
       if (asked !== undefined) return json(stream, message, saying("at once"));
       asked = message;
       stream.writeHead(200, { "content-type": "text/event-stream" });
       stream.end("id: up-1\nretry: 1\ndata: \n\n");
     },
     listen: (request, stream) => {
+      if (request.headers["last-event-id"] === "up-2") {
+        stream.writeHead(200, { "content-type": "text/event-stream" });
+        const id = (asked?.id ?? 0) + 1;
+        return void stream.end(event({ jsonrpc: "2.0", id, result: saying("as well") }));
+      }
       if (request.headers["last-event-id"] !== "up-1") return void stream.writeHead(405).end();
       stream.writeHead(200, { "content-type": "text/event-stream" }).flushHeaders();
       resumed(stream);
@@ -77,6 +90,8 @@ describe("a client of 2025-11-25", () => {
     expect(messages.slice(0, 2)).toEqual([log(1), log(2)]);
     expect(textOf(messages.at(-1) as Message)).toBe("at last");
     expect(messages).toHaveLength(3);
+    // Its id is free again.
+    expect(textOf((await call(client)).messages.at(-1) as Message)).toBe("at once");
   });
 
   test("who comes back before the answer waits for it; after it there is nothing more to be had", async () => {
@@ -107,6 +122,18 @@ describe("a client of 2025-11-25", () => {
     expect(other.listened).toEqual([]);
     other.vanish();
     await ended;
+  });
+
+  test("of two answers that wait, each is to be had under its own id", async () => {
+    const client = await open();
+    await client.initialize();
+    await call(client, 7);
+    pausing = true;
+    await call(client, 8);
+    goOn();
+    await expect.poll(async () => (await bench.events("step_execution_completed")).length).toBe(2);
+    expect((await back(client, "2")).messages.map(({ id }) => id)).toEqual([8]);
+    expect((await back(client, "1")).messages.map(({ id }) => id)).toEqual([7]);
   });
 
   test("one that does not come back loses the answer, and nothing else: it is recorded, and its id is free", async () => {

@@ -2,6 +2,7 @@ import { createServer, type IncomingMessage, type Server, type ServerResponse } 
 import type { AddressInfo } from "node:net";
 import { HttpRefusal } from "../../../model/errors.js";
 import type { MessageLimits } from "../../protocol/line-reader.js";
+import { statelessVersion } from "../../protocol/envelope.js";
 import { supportedVersions } from "../../protocol/versions.js";
 import type { TokenVerifier } from "../../tokens/verify-token.js";
 import type { Front } from "../front.js";
@@ -12,6 +13,7 @@ import { readMessage } from "./read-body.js";
 import { RefusalLog } from "./refusal-log.js";
 import { refuse } from "./refuse.js";
 import { endpoint, isMetadataPath, metadataUrl, resourceMetadata } from "./resource-metadata.js";
+import { argumentHeaders, isStateless, versionHeader } from "./stateless-request.js";
 import { type AllowedOrigins, assertHost, assertOrigin } from "./where-from.js";
 import { whoAsks } from "./who-asks.js";
 
@@ -124,7 +126,7 @@ export class HttpDoor {
   async #answer(request: IncomingMessage, response: ServerResponse): Promise<void> {
     const { allowed, audience, issuers, verifier, isSuspended } = this.#options;
     assertHost(request, allowed);
-    allowPage(assertOrigin(request, allowed), response);
+    allowPage(assertOrigin(request, allowed), request, response);
     const path = (request.url ?? "").split("?")[0] ?? "";
     if (isMetadataPath(path, audience)) {
       assertMethod(request, ["GET", "HEAD", "OPTIONS"]);
@@ -137,7 +139,7 @@ export class HttpDoor {
     if (request.method === "OPTIONS" && request.headers.origin !== undefined)
       return void response.writeHead(204).end();
     const owner = await whoAsks(request, verifier, isSuspended);
-    assertVersion(request);
+    if (request.method !== "POST") assertVersion(request);
     switch (request.method ?? "") {
       case "POST":
         return this.#post(request, response, owner);
@@ -154,8 +156,9 @@ export class HttpDoor {
 
   async #post(request: IncomingMessage, response: ServerResponse, owner: Owner): Promise<void> {
     assertAccepts(request, ["application/json", "text/event-stream"]);
-    // Before its body is read: nobody else's session is worth the memory.
-    if (request.headers["mcp-session-id"] !== undefined) this.#sessionOf(request, owner);
+    // Before its body is read: nobody else's session is worth the memory. Requests without sessions ignore the header.
+    if (request.headers["mcp-session-id"] !== undefined && versionHeader(request) !== statelessVersion)
+      this.#sessionOf(request, owner);
     const body = this.#bodies.open(`${owner.issuer} ${owner.agentId}`);
     try {
       await this.#deliver(request, response, owner, body.take);
@@ -172,9 +175,23 @@ export class HttpDoor {
   ): Promise<void> {
     const isNew = request.headers["mcp-session-id"] === undefined;
     const read = await readMessage(request, this.#options.message, take);
+    if (isStateless(read, request)) return this.#askStateless(read, request, response, owner);
+    assertVersion(request);
     if (isNew && !(read.kind === "request" && read.message.method === "initialize")) throw missingSession();
     const front = isNew ? this.#sessions.begin(owner) : this.#sessionOf(request, owner);
     await front.post(read, response);
+  }
+
+  async #askStateless(
+    read: Awaited<ReturnType<typeof readMessage>>,
+    request: IncomingMessage,
+    response: ServerResponse,
+    owner: Owner,
+  ): Promise<void> {
+    if (read.kind === "request")
+      return this.#sessions.stateless(owner).ask(read.message, argumentHeaders(request), response);
+    // Nothing is told by a notification here: a request is cancelled by closing its stream (MCP 2026-07-28).
+    response.writeHead(202, { "cache-control": "no-store" }).end();
   }
 
   #sessionOf({ headers }: IncomingMessage, owner: Owner) {
@@ -193,14 +210,23 @@ function missingSession(): HttpRefusal {
   return new HttpRefusal(400, "session_missing", "begin with `initialize`, then send `Mcp-Session-Id`");
 }
 
-function allowPage(origin: string | undefined, response: ServerResponse): void {
+function allowPage(origin: string | undefined, { headers }: IncomingMessage, response: ServerResponse): void {
   response.setHeader("vary", "origin");
   if (origin === undefined) return;
+  // Their names are the tools' own.
+  const asked = (headers["access-control-request-headers"] ?? "")
+    .toLowerCase()
+    .split(",")
+    .map((name) => name.trim())
+    .filter((name) => /^mcp-param-[a-z0-9!#$%&'*+.^_`|~-]+$/.test(name));
   response.setHeader("access-control-allow-origin", origin);
   response.setHeader("access-control-allow-methods", methods);
   response.setHeader(
     "access-control-allow-headers",
-    "authorization, content-type, mcp-session-id, mcp-protocol-version, last-event-id",
+    [
+      "authorization, content-type, mcp-session-id, mcp-protocol-version, last-event-id, mcp-method, mcp-name",
+      ...asked,
+    ].join(", "),
   );
   response.setHeader("access-control-expose-headers", "mcp-session-id, www-authenticate");
 }
@@ -218,13 +244,17 @@ function assertAccepts({ headers }: IncomingMessage, types: readonly string[]): 
   throw new HttpRefusal(406, "not_acceptable", `\`Accept\` has to name ${types.join(" and ")}`);
 }
 
-/** Absent: a client of a revision before the header. Clients that speak later revisions, too, go back to `initialize`. */
-function assertVersion({ headers }: IncomingMessage): void {
-  const version = headers["mcp-protocol-version"];
-  if (version === undefined || (typeof version === "string" && supportedVersions.includes(version))) return;
+/** Absent: a client of a revision before the header. */
+function assertVersion(request: IncomingMessage): void {
+  const version = versionHeader(request);
+  // Without a session there is nothing to GET or to DELETE (MCP 2026-07-28, streamable HTTP).
+  if (version === statelessVersion)
+    throw new HttpRefusal(405, "method_not_allowed", `${statelessVersion} has POST alone`, { allow: "POST" });
+  if (version === undefined || supportedVersions.includes(version)) return;
+  const spoken = [...supportedVersions, statelessVersion].join(", ");
   throw new HttpRefusal(
     400,
     "unsupported_version",
-    `unsupported protocol version; this gateway speaks ${supportedVersions.join(", ")}`,
+    `unsupported protocol version; this gateway speaks ${spoken}`,
   );
 }

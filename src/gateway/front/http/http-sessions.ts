@@ -4,6 +4,7 @@ import type { TokenHolder } from "../../tokens/verify-token.js";
 import type { Front } from "../front.js";
 import { HttpFront } from "./http-front.js";
 import type { HttpLimits } from "./limits.js";
+import { StatelessFront } from "./stateless-front.js";
 
 /** How often sessions that are idle, or whose token expired, are looked for, ms. */
 const sweepMs = 1_000;
@@ -14,8 +15,8 @@ export interface Owner extends TokenHolder {
   readonly tokenKey: string;
 }
 
-interface HttpSession {
-  readonly front: HttpFront;
+interface Served<F extends HttpFront | StatelessFront> {
+  readonly front: F;
   readonly owner: Owner;
   usedAt: number;
 }
@@ -25,7 +26,9 @@ export class HttpSessions {
   readonly #limits: HttpLimits;
   readonly #now: () => number;
   readonly #accept: (front: Front, agentId: string) => void;
-  readonly #sessions = new Map<string, HttpSession>();
+  readonly #sessions = new Map<string, Served<HttpFront>>();
+  /** By token: requests without a session have nothing else in common. */
+  readonly #stateless = new Map<string, Served<StatelessFront>>();
   readonly #sweep: NodeJS.Timeout;
   #closing = false;
 
@@ -38,7 +41,7 @@ export class HttpSessions {
   }
 
   get size(): number {
-    return this.#sessions.size;
+    return this.#sessions.size + this.#stateless.size;
   }
 
   /** @throws HttpRefusal `too_many_sessions`, `closing` */
@@ -49,6 +52,26 @@ export class HttpSessions {
     const id = randomBytes(32).toString("base64url");
     const front = new HttpFront(id, this.#limits, () => void this.#sessions.delete(id));
     this.#sessions.set(id, { front, owner, usedAt: this.#now() });
+    this.#accept(front, owner.agentId);
+    return front;
+  }
+
+  /**
+   * Where requests without a session go: one place for all of a token, begun by the first of them.
+   *
+   * @throws HttpRefusal `too_many_sessions`, `closing`
+   */
+  stateless(owner: Owner): StatelessFront {
+    const key = JSON.stringify([owner.issuer, owner.agentId, owner.tokenKey]);
+    const served = this.#stateless.get(key);
+    if (served !== undefined) {
+      served.usedAt = this.#now();
+      return served.front;
+    }
+    if (this.#closing) throw new HttpRefusal(503, "closing", "the gateway is about to end");
+    this.#assertRoom(owner);
+    const front = new StatelessFront(this.#limits, () => void this.#stateless.delete(key));
+    this.#stateless.set(key, { front, owner, usedAt: this.#now() });
     this.#accept(front, owner.agentId);
     return front;
   }
@@ -73,7 +96,7 @@ export class HttpSessions {
   /** A session lives no longer than its token, and not for ever after its client went away. */
   sweep(): void {
     const now = this.#now();
-    for (const session of this.#sessions.values()) {
+    for (const session of this.#all()) {
       if (now >= session.owner.expiresAt) session.front.terminate("the token of this session has expired");
       else if (session.front.isBusy) session.usedAt = now;
       else if (now - session.usedAt >= this.#limits.idleMs) session.front.terminate("the session was idle");
@@ -86,13 +109,17 @@ export class HttpSessions {
     clearInterval(this.#sweep);
   }
 
+  #all(): readonly Served<HttpFront | StatelessFront>[] {
+    return [...this.#sessions.values(), ...this.#stateless.values()];
+  }
+
   #assertRoom({ issuer, agentId }: Owner): void {
-    const ofAgent = [...this.#sessions.values()].filter(
+    const ofAgent = this.#all().filter(
       ({ owner }) => owner.issuer === issuer && owner.agentId === agentId,
     ).length;
     if (ofAgent >= this.#limits.agentSessionsMax)
       throw new HttpRefusal(429, "too_many_sessions", `an agent has at most ${ofAgent} sessions at a time`);
-    if (this.#sessions.size >= this.#limits.sessionsMax)
+    if (this.size >= this.#limits.sessionsMax)
       throw new HttpRefusal(503, "too_many_sessions", "the gateway has as many sessions as it takes");
   }
 }

@@ -72,15 +72,15 @@ export class Outgoing {
     this.#write(`event: message\ndata: ${JSON.stringify(message)}\n\n`);
   }
 
-  /** The last message: the document itself when no stream was begun. */
-  answer(message: JsonObject): void {
+  /** The last message: the document itself when no stream was begun. @param status of the document. */
+  answer(message: JsonObject, status = 200): void {
     if (this.#ended) return;
     if (this.#response.headersSent) {
       this.event(message);
       return this.end();
     }
     const text = Buffer.from(JSON.stringify(message), "utf8");
-    this.#response.writeHead(200, {
+    this.#response.writeHead(status, {
       ...always,
       ...this.#headers,
       "content-type": "application/json",

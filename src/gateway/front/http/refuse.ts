@@ -1,6 +1,7 @@
 import type { IncomingMessage, ServerResponse } from "node:http";
 import { HttpRefusal, TokenError } from "../../../model/errors.js";
 import { rpcCode, rpcError } from "../../protocol/json-rpc.js";
+import { statelessVersion } from "../../protocol/envelope.js";
 
 /** How long the rest of a body that is not wanted is thrown away before the connection is cut, ms. */
 const discardMs = 5_000;
@@ -20,9 +21,10 @@ export function refuse(
   const { status, code, message, headers, rpc } = answerTo(error, metadata);
   // The client is gone, or has been answered already.
   if (response.headersSent || response.destroyed) return code;
-  const body = JSON.stringify(
-    rpcError(rpc.id ?? null, rpc.code ?? rpcCode.unavailable, message, { reason: publicReason(error) }),
-  );
+  const data = { reason: publicReason(error), ...rpc.data };
+  const { id, ...refusal } = rpcError(rpc.id ?? null, rpc.code ?? rpcCode.unavailable, message, data);
+  // From 2026-07-28 on an id is never null: an error that answers no request has none.
+  const body = JSON.stringify(id === null && isOfStateless(request) ? refusal : { ...refusal, id });
   response.writeHead(status, {
     "cache-control": "no-store",
     "x-content-type-options": "nosniff",
@@ -33,6 +35,10 @@ export function refuse(
   response.end(body);
   if (!request.complete) discard(request);
   return code;
+}
+
+function isOfStateless({ headers }: IncomingMessage): boolean {
+  return headers["mcp-protocol-version"] === statelessVersion;
 }
 
 function discard(request: IncomingMessage): void {

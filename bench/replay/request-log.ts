@@ -1,26 +1,16 @@
-/**
- * What `what-if` costs by the length of the log: `tsx bench/what-if.ts [REQUESTS …]`, default 100,000 and
- * 1,000,000. Makes logs with the real store (each request is three events; every tenth has to fit a `params`
- * constraint, so that its parameters are read), asks what another policy would have changed, and prints the
- * time, the time for each request, and the largest resident memory that was seen.
- */
 import { createHash } from "node:crypto";
-import { mkdtempSync, rmSync } from "node:fs";
-import { tmpdir } from "node:os";
-import { join } from "node:path";
-import { canonicalJson } from "../src/model/canonical.js";
-import { changesOf } from "../src/model/change.js";
-import { type AuditEvent, protocolVersion } from "../src/model/event.js";
-import type { JsonObject } from "../src/model/json.js";
-import { formatInstant } from "../src/model/time.js";
-import { createPipeline } from "../src/pipeline.js";
-import { applyPolicy } from "../src/policy/apply.js";
-import { parsePolicy } from "../src/policy/file.js";
-import { whatIf } from "../src/policy/what-if.js";
-import { SqliteDriver } from "../src/stores/sqlite/driver.js";
-import { openImage } from "../src/stores/sqlite/image.js";
+import { canonicalJson } from "../../src/model/canonical.js";
+import { changesOf } from "../../src/model/change.js";
+import { type AuditEvent, protocolVersion } from "../../src/model/event.js";
+import type { JsonObject } from "../../src/model/json.js";
+import { formatInstant } from "../../src/model/time.js";
+import { createPipeline } from "../../src/pipeline.js";
+import { applyPolicy } from "../../src/policy/apply.js";
+import { parsePolicy } from "../../src/policy/file.js";
+import { SqliteDriver } from "../../src/stores/sqlite/driver.js";
 
-const agents = 100;
+/** Each asks as often as the others. */
+export const agents = 100;
 const batch = 10_000;
 
 /** @param folder which each agent may read: narrower in the candidate, so that decisions change. */
@@ -34,9 +24,13 @@ function policyText(folder: string): string {
   return `version: 1\nname: bench\ncontracts:\n  files: { capability: "fs:read:/data/**" }\n  crm: { capability: "crm:update" }\nagents:\n${grants.join("")}`;
 }
 
-const policy = (folder: string) => parsePolicy(policyText(folder), "/bench/policy.yaml");
+export const policy = (folder: string) => parsePolicy(policyText(folder), "/bench/policy.yaml");
 
-async function makeLog(database: string, requests: number): Promise<void> {
+/**
+ * Makes a log with the real store: each request is three events, and every tenth has to fit a `params` constraint, so that
+ * its parameters are read.
+ */
+export async function makeLog(database: string, requests: number): Promise<void> {
   const pipeline = await createPipeline({ database });
   await applyPolicy(pipeline, policy("**"), { by: "bench" });
   const ids = new Map(
@@ -119,31 +113,4 @@ async function makeLog(database: string, requests: number): Promise<void> {
     tx.commit();
   }
   driver.close();
-}
-
-const sizes = process.argv.length > 2 ? process.argv.slice(2).map(Number) : [100_000, 1_000_000];
-const folder = mkdtempSync(join(tmpdir(), "synapse-what-if-"));
-try {
-  for (const requests of sizes) {
-    const database = join(folder, `${requests}.db`);
-    await makeLog(database, requests);
-    const image = openImage(database);
-    let rss = 0;
-    const start = performance.now();
-    const cpu = process.cpuUsage();
-    const report = await whatIf(image, policy("f1*/**"), {
-      onProgress: () => (rss = Math.max(rss, process.memoryUsage.rss())),
-    });
-    const ms = performance.now() - start;
-    const { user, system } = process.cpuUsage(cpu);
-    image.close();
-    rmSync(database);
-    process.stdout.write(
-      `${requests} requests: ${(ms / 1000).toFixed(1)} s (${((user + system) / 1e6).toFixed(1)} s of processor), ` +
-        `${((ms / requests) * 1000).toFixed(1)} µs each, ` +
-        `${(rss / 2 ** 20).toFixed(0)} MiB; ${report.newly_denied} newly denied, ${report.unchanged} unchanged\n`,
-    );
-  }
-} finally {
-  rmSync(folder, { recursive: true, force: true });
 }
