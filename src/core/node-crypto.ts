@@ -1,4 +1,4 @@
-import { createPublicKey, hash, verify } from "node:crypto";
+import { createPublicKey, hash, type KeyObject, verify } from "node:crypto";
 import type { ProofCrypto } from "../model/proof/crypto.js";
 
 /**
@@ -23,10 +23,15 @@ export const nodeCrypto: ProofCrypto = Object.freeze({
   sha256: (bytes: Uint8Array) => binaryBytes(sha256Binary(bytes)),
   verifyEd25519: (publicKey: Uint8Array, message: Uint8Array, signature: Uint8Array) => {
     if (publicKey.length !== 32 || signature.length !== 64) return false;
-    const key = createPublicKey({
-      key: { kty: "OKP", crv: "Ed25519", x: Buffer.from(publicKey).toString("base64url") },
-      format: "jwk",
-    });
-    return verify(null, message, key, signature);
+    return verify(null, message, keyObject(Buffer.from(publicKey).toString("base64url")), signature);
   },
 });
+
+/** A log has one key for thousands of checkpoints, and making the key of its bytes takes longer than verifying one. */
+let lastKey: { readonly x: string; readonly key: KeyObject } | undefined;
+
+function keyObject(x: string): KeyObject {
+  if (lastKey?.x !== x)
+    lastKey = { x, key: createPublicKey({ key: { kty: "OKP", crv: "Ed25519", x }, format: "jwk" }) };
+  return lastKey.key;
+}

@@ -2,7 +2,7 @@ import { EvidenceError } from "../errors.js";
 import type { AuditEvent } from "../event.js";
 import { type Checkpoint, openCheckpoint } from "./checkpoint.js";
 import type { ProofCrypto } from "./crypto.js";
-import { parseNote } from "./note.js";
+import { type NoteVerifier, parseNote } from "./note.js";
 import { ed25519Verifier, parseVerifierKey, printVerifierKey, type VerifierKey } from "./verifier-key.js";
 
 /** One key and the sizes whose checkpoints it signs: `from` < size <= `to`. */
@@ -17,7 +17,7 @@ interface Term {
  * both keys: by it whoever trusts the old key learns the new one, and the other way round.
  */
 export class KeySchedule {
-  readonly #crypto: ProofCrypto;
+  readonly #verifiers: readonly NoteVerifier[];
   readonly #terms: readonly Term[];
   readonly #trusted: number;
 
@@ -27,7 +27,6 @@ export class KeySchedule {
    * @throws EvidenceError `unknown_key` when the rotations do not lead to that key.
    */
   constructor(crypto: ProofCrypto, rotations: readonly AuditEvent[], trusted: VerifierKey) {
-    this.#crypto = crypto;
     const terms: Term[] = [];
     let from = 0;
     let key: VerifierKey | undefined;
@@ -44,6 +43,7 @@ export class KeySchedule {
     }
     terms.push({ key: key ?? trusted, from, to: Number.MAX_SAFE_INTEGER });
     this.#terms = terms;
+    this.#verifiers = unique(terms.map(({ key: each }) => each)).map((each) => ed25519Verifier(crypto, each));
     this.#trusted = terms.findIndex((term) => isSame(term.key, trusted));
     if (this.#trusted < 0) {
       throw new EvidenceError("unknown_key", `\`${printVerifierKey(trusted)}\` is not a key of this log`, {
@@ -76,8 +76,7 @@ export class KeySchedule {
    * @throws EvidenceError as `openCheckpoint`.
    */
   open(note: string | Uint8Array): Checkpoint {
-    const all = unique(this.#terms.map(({ key }) => key)).map((key) => ed25519Verifier(this.#crypto, key));
-    const checkpoint = openCheckpoint(note, all, this.origin);
+    const checkpoint = openCheckpoint(note, this.#verifiers, this.origin);
     const { signatures } = parseNote(note);
     for (const { key, from, to } of this.#terms) {
       const inForce =
