@@ -8,7 +8,10 @@ import { script } from "./script/script.js";
 import { start } from "./start/start.js";
 import type { Bench } from "./harness/bench.js";
 import { memory } from "./memory/memory.js";
+import { growth } from "./growth/growth.js";
+import { inMemory } from "./step/in-memory.js";
 import { step } from "./step/step.js";
+import { workflow } from "./workflow/workflow.js";
 import { verify } from "./verify/verify.js";
 
 /** Every bench there is, in the order in which they run. */
@@ -20,10 +23,11 @@ export const benches: readonly Bench[] = [
   start,
   whatIf,
   replay,
-  //
   step,
+  inMemory,
+  workflow,
+  growth,
   gateway,
-  //
   verify,
   memory,
 ];

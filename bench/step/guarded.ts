@@ -21,7 +21,8 @@ export async function guardedSteps(
   { agents = 64, database = join(folder, `${name}.db`) } = {},
 ): Promise<GuardedSteps> {
   const pipeline = await createPipeline({ database, actions: [noAction] });
-  await pipeline.capabilityManager.issue({ capability: "bench:run:*", issuedBy: "bench" });
+  // None for a database that has them already.
+  if (agents > 0) await pipeline.capabilityManager.issue({ capability: "bench:run:*", issuedBy: "bench" });
   for (let n = 0; n < agents; n++)
     await pipeline.bindingManager.bind({
       agentId: `agent-${n}`,
@@ -41,7 +42,7 @@ export async function guardedSteps(
         new SecureExecutionContext({
           workflowId: "bench",
           stepId: "nothing",
-          agentId: `agent-${n % agents}`,
+          agentId: `agent-${n % (agents || 64)}`,
           requiredCapability: "bench:run:nothing",
           auditReference: "bench",
           traceId: `trace-${n}`,
