@@ -149,7 +149,15 @@ async function runStep(
 
 function scopeOf(inputs: JsonObject, ends: ReadonlyMap<string, StepEnd>, facts: RunFacts): ExpressionScope {
   const run = { id: facts.runId, workflow: facts.workflowId, seed: facts.seed, folder: facts.workingFolder };
-  return { inputs, steps: endedSteps(ends), run };
+  let steps: JsonObject | undefined;
+  return {
+    inputs,
+    run,
+    // Put together for who asks: most steps do not, and each would look at all that ended before it.
+    get steps() {
+      return (steps ??= endedSteps(ends));
+    },
+  };
 }
 
 function stopOf(step: StepDefinition, { status }: StepEnd): RunStatus | undefined {
