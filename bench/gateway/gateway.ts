@@ -80,7 +80,8 @@ async function takes(path: Path, bytes: number, calls: number): Promise<string |
     await measure(path, bytes, calls);
     return undefined;
   } catch (error) {
-    return error instanceof Error ? error.message.slice(0, 120) : String(error);
+    // One line of it: some answer with a page.
+    return (error instanceof Error ? error.message : String(error)).split(/[\n<]/)[0]?.trim();
   }
 }
 
