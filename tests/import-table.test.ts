@@ -16,7 +16,6 @@ const table: { readonly [room: string]: { readonly rooms: string[]; readonly lib
         "ajv",
         "re2js",
         "@marcbachmann/cel-js",
-        "canonicalize",
         "ipaddr.js",
         "@noble/hashes",
         "@noble/ed25519",

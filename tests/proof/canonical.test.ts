@@ -1,3 +1,4 @@
+import canonicalize from "canonicalize";
 import fc from "fast-check";
 import { describe, expect, it } from "vitest";
 import { canonicalJson } from "../../src/model/canonical.js";
@@ -13,6 +14,87 @@ const numberOf = (hex: string): number => {
   view.setBigUint64(0, BigInt(`0x${hex}`));
   return view.getFloat64(0);
 };
+
+describe("canonical form", () => {
+  /** A name is printed by what was learnt from objects like it: so names and their order repeat, and differ by little. */
+  const key = fc.oneof(
+    fc.constantFrom(
+      "a",
+      "b",
+      "c",
+      "aa",
+      "ab",
+      "10",
+      "9",
+      "-1",
+      "__proto__",
+      "toJSON",
+      "\u20ac",
+      "\ud83d\ude00",
+      "\ufb33",
+    ),
+    fc.string({ unit: "grapheme", maxLength: 3 }),
+  );
+  const { value } = fc.letrec<{ value: unknown }>((tie) => ({
+    value: fc.oneof(
+      { maxDepth: 4 },
+      fc.string({ unit: "binary" }),
+      fc.string({ unit: "binary-ascii", maxLength: 300 }),
+      fc.constantFrom("\ud800", "a\udc00", "\u2028\u007f", '"\\/', ""),
+      fc.double(),
+      fc.integer(),
+      fc.constantFrom(-0, Number.MIN_VALUE, 1e21, 1e-7, true, false, null, undefined),
+      fc.array(tie("value"), { maxLength: 4 }),
+      fc.array(fc.tuple(key, tie("value")), { maxLength: 6 }).map((members) => Object.fromEntries(members)),
+    ),
+  }));
+  const answerOf = (print: (value: JsonValue) => string | undefined, of: unknown) => {
+    try {
+      return print(of as JsonValue) ?? "no JSON";
+    } catch {
+      return "no JSON";
+    }
+  };
+
+  it("is that of another implementation, or neither of the two has one", () => {
+    fc.assert(
+      fc.property(value, (of) => {
+        expect(answerOf(canonicalJson, of)).toBe(answerOf(canonicalize, of));
+      }),
+      { numRuns: 3_000 },
+    );
+  });
+
+  it("does not depend on what was printed before, nor on the order in which members were made", () => {
+    const permuted = fc
+      .uniqueArray(key, { minLength: 1, maxLength: 8 })
+      .chain((names) =>
+        fc.tuple(fc.constant(names), fc.shuffledSubarray(names, { minLength: names.length })),
+      );
+    fc.assert(
+      fc.property(permuted, ([names, others]) => {
+        const made = (order: readonly string[]) =>
+          Object.fromEntries(order.map((name) => [name, names.indexOf(name)]));
+        expect(canonicalJson(made(others))).toBe(canonicalJson(made(names)));
+        expect(canonicalJson(made(names))).toBe(canonicalize(made(names)));
+      }),
+      { numRuns: 1_000 },
+    );
+  });
+
+  it("is refused to what is not JSON, wherever it stands", () => {
+    for (const odd of [NaN, Infinity, 1n, () => 1, Symbol("a")] as unknown[]) {
+      for (const holding of [odd, [odd], { a: { b: odd } }])
+        expect(() => canonicalJson(holding as JsonValue)).toThrow(TypeError);
+    }
+  });
+
+  it("is given to objects of many members and long names too, which nothing is learnt from", () => {
+    const many = Object.fromEntries(Array.from({ length: 300 }, (_, n) => [`k${(n * 7919) % 300}`, n]));
+    const long = { ["b".repeat(5_000)]: 1, ["a".repeat(5_000)]: 2 };
+    for (const each of [many, long, many, long]) expect(canonicalJson(each)).toBe(canonicalize(each));
+  });
+});
 
 describe("entries of the log", () => {
   it("come back as they were printed", () => {
