@@ -160,7 +160,8 @@ type Understood = Pick<Demand, "params" | "requirements" | "ceiling" | "paramsOn
 function understood(asked: Asked, read: () => Understood): Demand {
   const { agentId, workflowId, stepId } = asked;
   try {
-    return { agentId, workflowId, stepId, ...read(), refusal: undefined };
+    const { params, requirements, ceiling, paramsOnUse } = read();
+    return { agentId, workflowId, stepId, params, requirements, ceiling, paramsOnUse, refusal: undefined };
   } catch (error) {
     // Hostile or malformed input is a denial with a record, never an exception (D4).
     const reason = reasonOf(error);

@@ -39,7 +39,7 @@ export class Effects implements EffectGate {
   readonly #ledger: Ledger;
   readonly #powers: readonly Power[];
   readonly #limits: EffectLimits;
-  /** Members that every effect event of this step has. */
+  /** Members that every event of this step has. */
   readonly #common: JsonObject;
   #count = 0;
   #inFlight = 0;
@@ -76,7 +76,10 @@ export class Effects implements EffectGate {
   ): Promise<T> {
     const n = ++this.#count;
     const target = use.capabilities[0] ?? "";
-    const members = { effect: use.kind, n, capability: target, capabilities: [...use.capabilities] };
+    const capabilities = [...use.capabilities];
+    const members: { [name: string]: JsonValue } = { effect: use.kind, n, capabilities, ...this.#common };
+    // In the place of the step's own.
+    members["capability"] = target;
     this.#inFlight++;
     try {
       const outcome = await this.#attempt(use, n, members, body).then(
@@ -93,7 +96,7 @@ export class Effects implements EffectGate {
       const answered: RecordedAnswer = { canonical, ref: kept.ref, seq: undefined };
       this.#answered = answered;
       this.#record(
-        { event: "effect_performed", ...members, result: "success", answer_commitment: kept.ref },
+        { event: "effect_performed", result: "success", answer_commitment: kept.ref, ...members },
         kept,
         ({ seq }) => (answered.seq = seq),
       );
@@ -116,7 +119,7 @@ export class Effects implements EffectGate {
     this.#assertAlive();
     const powers = this.#admit(use, n);
     const request = commitTo(use.request);
-    this.#record({ event: "effect_attempted", ...members, request_commitment: request.ref }, request);
+    this.#record({ event: "effect_attempted", request_commitment: request.ref, ...members }, request);
     return body(this.#grantOf(powers));
   }
 
@@ -161,6 +164,7 @@ export class Effects implements EffectGate {
       n: ++this.#count,
       reason: stop?.code ?? "abandoned",
       detail,
+      ...this.#common,
     });
   }
 
@@ -210,13 +214,13 @@ export class Effects implements EffectGate {
   #recordFailure(members: JsonObject, error: unknown): void {
     if (error instanceof EffectDeniedError) {
       const detail = boundedText(error.message, 2_000);
-      return this.#record({ event: "effect_denied", ...members, reason: error.code, detail });
+      return this.#record({ event: "effect_denied", reason: error.code, detail, ...members });
     }
     const code = error instanceof SynapseError ? error.code : "failed";
     // What the action was told, so that a replay tells it the same.
     const kept = commitTo({ code, message: failureOf(error).message });
     this.#record(
-      { event: "effect_performed", ...members, result: "failure", code, answer_commitment: kept.ref },
+      { event: "effect_performed", result: "failure", code, answer_commitment: kept.ref, ...members },
       kept,
     );
   }
@@ -236,7 +240,7 @@ export class Effects implements EffectGate {
         else if (members.event === "effect_performed" && this.#unrecorded !== undefined)
           throw this.#unrecorded;
         if (kept !== undefined) tx.keep(kept);
-        const event = tx.emit({ ...this.#common, ...members });
+        const event = tx.emit(members);
         then?.(event);
       } catch (error) {
         // Known at once: the completion of this step may stand in the same transaction.

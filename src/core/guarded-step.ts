@@ -1,7 +1,6 @@
 import { boundedText } from "../model/bounded-text.js";
 import { AuditUnavailableError } from "../model/errors.js";
 import { explain } from "../model/explain.js";
-import { formatInstant } from "../model/time.js";
 import type { Authorization, GuardCall, GuardParts } from "./guard-call.js";
 import { commitTo } from "./commitment.js";
 import { identityOfMalformed, isGenuineContext, type StepIdentity } from "./context.js";
@@ -10,6 +9,7 @@ import { authorizedMembers, commonMembers } from "./records.js";
 import { denied, type ExecutionResult } from "./result.js";
 import { runAuthorized } from "./run-authorized.js";
 import { limitsOf } from "./step-limits.js";
+import { stampOf } from "./transition-tx.js";
 
 type Verdict = Authorization | { readonly allowed: false; readonly result: ExecutionResult };
 
@@ -58,12 +58,12 @@ async function authorize(
   const asked = {
     action,
     requirements: demand.requirements.map((requirement) => requirement.text),
-    ...(identity.capabilityScope === undefined ? {} : { capability_scope: identity.capabilityScope }),
-    // Whoever decides this again from the log has to leave the same checks to the effects.
-    ...(demand.paramsOnUse === true ? { params_on_use: true } : {}),
     params_commitment: params.ref,
     execution_seed: identity.executionSeed,
     created_at: identity.createdAt,
+    ...(identity.capabilityScope === undefined ? {} : { capability_scope: identity.capabilityScope }),
+    // Whoever decides this again from the log has to leave the same checks to the effects.
+    ...(demand.paramsOnUse === true ? { params_on_use: true } : {}),
   };
   try {
     return await ledger.submit(identity.agentId, (tx): Verdict => {
@@ -71,26 +71,21 @@ async function authorize(
       const requestId =
         records.requested === undefined
           ? tx.newId("req")
-          : tx.emit({ ...common, event: records.requested, ...asked }).id;
+          : tx.emit({ event: records.requested, ...common, ...asked }).id;
       const about = {
+        request_id: requestId,
+        decided_at: stampOf(tx.at),
+        state_seq: tx.state.seq,
         ...common,
         ...(records.requested === undefined ? asked : {}),
-        request_id: requestId,
-        decided_at: formatInstant(tx.at),
-        state_seq: tx.state.seq,
       };
       const decision = decideDemand(demand, tx.state, tx.at);
       if (!decision.allowed) {
         const explanation = boundedText(demand.refusal?.detail ?? explain(decision, demand), 4_000);
-        tx.emit({
-          ...about,
-          event: records.denied,
-          reason: decision.reason,
-          explanation,
-        });
+        tx.emit({ event: records.denied, reason: decision.reason, explanation, ...about });
         return sealed({ allowed: false, result: denied(identity, decision.reason, explanation) });
       }
-      tx.emit({ ...about, event: records.authorized, ...authorizedMembers(decision), writer: tx.writer });
+      tx.emit({ event: records.authorized, writer: tx.writer, ...about, ...authorizedMembers(decision) });
       return sealed({ allowed: true, requestId, bindings: decision.bindings });
     });
   } catch (error) {

@@ -28,10 +28,10 @@ export class Lanes {
     return this.#size;
   }
 
-  add(lane: string, job: Omit<Job, "lane">): void {
-    const queue = this.#queues.get(lane);
-    if (queue === undefined) this.#queues.set(lane, [{ ...job, lane }]);
-    else queue.push({ ...job, lane });
+  add(job: Job): void {
+    const queue = this.#queues.get(job.lane);
+    if (queue === undefined) this.#queues.set(job.lane, [job]);
+    else queue.push(job);
     this.#size++;
   }
 

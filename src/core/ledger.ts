@@ -94,7 +94,7 @@ export class Ledger {
     if (this.#closing) return Promise.reject(new AuditUnavailableError("the pipeline is closed"));
     if (this.#refusal !== undefined && lane !== adminLane) return Promise.reject(this.#refusal);
     return new Promise<T>((resolve, reject) => {
-      this.#lanes.add(lane, { need, run: transition, resolve: resolve as (value: unknown) => void, reject });
+      this.#lanes.add({ lane, need, run: transition, resolve: resolve as (value: unknown) => void, reject });
       ask();
     });
   }

@@ -56,11 +56,11 @@ export function completed(
   output: JsonValue,
   outputDigest: string,
 ): ExecutionResult {
-  return Object.freeze({ status: "completed", ...ran(of, bindings), output, outputDigest });
+  return Object.freeze({ status: "completed", output, outputDigest, ...ran(of, bindings) });
 }
 
 export function denied(of: Common, reason: DenialReason, explanation: string): ExecutionResult {
-  return Object.freeze({ status: "denied", ...identity(of), reason, explanation });
+  return Object.freeze({ status: "denied", reason, explanation, ...identity(of) });
 }
 
 export function unfinished(
@@ -69,7 +69,7 @@ export function unfinished(
   status: "failed" | "cancelled" | "unknown",
   { code, message }: ExecutionFailure,
 ): ExecutionResult {
-  return Object.freeze({ status, ...ran(of, bindings), error: Object.freeze({ code, message }) });
+  return Object.freeze({ status, error: Object.freeze({ code, message }), ...ran(of, bindings) });
 }
 
 /** Failures that the guard explains with links of the chain, or with where the log is. */
@@ -95,5 +95,6 @@ function identity({ workflowId, stepId, agentId, auditReference }: Common): Comm
 
 function ran(of: Common, bindings: readonly BindingRecord[]): Ran {
   const bindingIds = Object.freeze(bindings.map((binding) => binding.id));
-  return { ...identity(of), bindingId: bindingIds[0] ?? "", bindingIds };
+  const { workflowId, stepId, agentId, auditReference } = of;
+  return { workflowId, stepId, agentId, auditReference, bindingId: bindingIds[0] ?? "", bindingIds };
 }

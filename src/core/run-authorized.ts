@@ -31,8 +31,8 @@ export async function runAuthorized(
   const { context, demand, limits, authorization } = authorized;
   const step = new RunningStep(authorization.requestId, context.agentId, authorization.bindings);
   const common = {
-    ...commonMembers(context, { runId: call.options.runId ?? null, attempt: call.options.attempt ?? 1 }),
     request_id: authorization.requestId,
+    ...commonMembers(context, { runId: call.options.runId ?? null, attempt: call.options.attempt ?? 1 }),
   };
   const effects = new Effects(
     step,
@@ -171,12 +171,12 @@ function appendCompleted(
   const failure = step.stop ?? ("failure" in outcome ? outcome.failure : undefined);
   if (output.blob !== undefined) tx.keep(output.blob);
   tx.emit({
-    ...common,
     event: call.records.completed,
     binding_id: bindings[0]?.id ?? "",
     result: failure === undefined ? "success" : "failure",
     duration_ms: Math.round(performance.now() - startedAt),
     effects: effects.count,
+    ...common,
     ...(failure === undefined ? {} : { code: failure.code }),
     // A result that came too late is recorded under its own name, and not delivered.
     ...output.members(failure === undefined ? "output" : "late_output"),

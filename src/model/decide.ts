@@ -19,7 +19,7 @@ export interface DecisionRequest {
    * True for a script: what `params` and `when` say about every requirement but the first is asked of each
    * effect's own arguments instead of these parameters (K). Everything else is decided here as ever.
    */
-  readonly paramsOnUse?: boolean;
+  readonly paramsOnUse?: boolean | undefined;
 }
 
 /** The answer, with what determined it (STYLE 4). Ids only: no policy text is in it. */

@@ -9,7 +9,7 @@ function lanesWith(...names: readonly string[]): Lanes {
 }
 
 function add(lanes: Lanes, lane: string, n: number): void {
-  lanes.add(lane, { need: "new", run: () => n, resolve: () => undefined, reject: () => undefined });
+  lanes.add({ lane, need: "new", run: () => n, resolve: () => undefined, reject: () => undefined });
 }
 
 /** `lane` and number of each job, in order. */
