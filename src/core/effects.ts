@@ -32,7 +32,6 @@ export interface RecordedAnswer {
  * journals it as it goes: intent and request, then outcome and answer, both bytes behind commitments (R3).
  */
 export class Effects implements EffectGate {
-  readonly signal: AbortSignal;
   readonly agentId: string;
   readonly traceId: string;
   readonly #step: RunningStep;
@@ -56,7 +55,6 @@ export class Effects implements EffectGate {
     limits: EffectLimits,
     common: JsonObject,
   ) {
-    this.signal = step.signal;
     this.agentId = step.agentId;
     this.traceId = textMember(common, "trace_id");
     this.#step = step;
@@ -64,6 +62,10 @@ export class Effects implements EffectGate {
     this.#powers = powers;
     this.#limits = limits;
     this.#common = common;
+  }
+
+  get signal(): AbortSignal {
+    return this.#step.signal;
   }
 
   get count(): number {

@@ -29,13 +29,14 @@ export function deterministicSource(of: {
   readonly stepId: string;
   readonly startMs: number;
 }): Pick<Environment, "now" | "random" | "uuid"> {
-  const identity = canonicalJson({ seed: of.seed, step_id: of.stepId, workflow_id: of.workflowId });
-  const key = createHash("sha256").update(`synapse-env-v1\0${identity}`).digest();
+  // Made at the first draw: most actions make none.
+  let key: Buffer | undefined;
   let block = 0n;
   let time = of.startMs;
   const draw = (): Buffer => {
     const counter = Buffer.alloc(8);
     counter.writeBigUInt64BE(block++);
+    key ??= keyOf(of);
     return createHash("sha256").update(key).update(counter).digest();
   };
   return {
@@ -48,4 +49,9 @@ export function deterministicSource(of: {
       return bytes.toString("hex").replace(/^(.{8})(.{4})(.{4})(.{4})(.{12})$/, "$1-$2-$3-$4-$5");
     },
   };
+}
+
+function keyOf(of: { readonly seed: number | string; readonly workflowId: string; readonly stepId: string }) {
+  const identity = canonicalJson({ seed: of.seed, step_id: of.stepId, workflow_id: of.workflowId });
+  return createHash("sha256").update(`synapse-env-v1\0${identity}`).digest();
 }

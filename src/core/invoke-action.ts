@@ -40,8 +40,15 @@ export async function invokeAction(
   }
 }
 
-/** What an action may know besides its parameters: the same for a step and for its replay (SEMANTICS R1). */
-export function environmentOf(context: SecureExecutionContext, signal: AbortSignal): Environment {
+/**
+ * What an action may know besides its parameters: the same for a step and for its replay (SEMANTICS R1).
+ *
+ * @param stopping whose signal ends it; asked for when the action asks.
+ */
+export function environmentOf(
+  context: SecureExecutionContext,
+  stopping: { readonly signal: AbortSignal },
+): Environment {
   const { agentId, workflowId, stepId } = context;
   const source = deterministicSource({
     seed: context.executionSeed,
@@ -49,7 +56,18 @@ export function environmentOf(context: SecureExecutionContext, signal: AbortSign
     stepId,
     startMs: Date.parse(context.createdAt),
   });
-  return Object.freeze({ signal, agentId, workflowId, stepId, ...source });
+  const { now, random, uuid } = source;
+  return Object.freeze({
+    get signal() {
+      return stopping.signal;
+    },
+    agentId,
+    workflowId,
+    stepId,
+    now,
+    random,
+    uuid,
+  });
 }
 
 /** @param outputBytesMax of the output's canonical form. */

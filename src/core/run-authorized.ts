@@ -68,7 +68,7 @@ async function perform(
     demand.params,
     parts.handles,
     effects,
-    environmentOf(context, step.signal),
+    environmentOf(context, step),
   );
   const settled = await settle(work, step);
   effects.end();

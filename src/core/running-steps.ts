@@ -12,7 +12,8 @@ export interface Stop {
 
 /** A step whose action runs: what it rests on, and the switch that ends it. */
 export class RunningStep {
-  readonly #controller = new AbortController();
+  /** Made when somebody asks for it: most actions are over before anybody listens. */
+  #controller: AbortController | undefined;
   readonly stopped: Promise<void>;
   stop: Stop | undefined;
   #resolve: () => void = () => undefined;
@@ -26,6 +27,10 @@ export class RunningStep {
   }
 
   get signal(): AbortSignal {
+    if (this.#controller === undefined) {
+      this.#controller = new AbortController();
+      if (this.stop !== undefined) this.#controller.abort(new Error(this.stop.message));
+    }
     return this.#controller.signal;
   }
 
@@ -34,7 +39,7 @@ export class RunningStep {
     if (this.stop !== undefined) return;
     this.stop = stop;
     this.#resolve();
-    this.#controller.abort(new Error(stop.message));
+    this.#controller?.abort(new Error(stop.message));
   }
 
   /** Ends it when its authority is gone (SEMANTICS D7). */
@@ -105,11 +110,13 @@ export function assertOpen({ state }: Tx, requestId: string): void {
 /** How often foreign revocations and expiries are looked for; the promise is one second (SEMANTICS D7). */
 const pollMs = 250;
 
-/** The steps this process is running, by what they rest on, so that a revocation finds them at once. */
+/**
+ * The steps this process is running, for a revocation to find at once. Revocations are rare and steps many: so they
+ * are looked through when one comes, and not put into an index each.
+ */
 export class RunningSteps {
   readonly #ledger: Ledger;
   readonly #steps = new Set<RunningStep>();
-  readonly #byAuthority = new Map<string, Set<RunningStep>>();
   #poll: NodeJS.Timeout | undefined;
 
   constructor(ledger: Ledger) {
@@ -120,34 +127,26 @@ export class RunningSteps {
 
   add(step: RunningStep): void {
     this.#steps.add(step);
-    for (const key of keysOf(step)) {
-      const set = this.#byAuthority.get(key);
-      if (set === undefined) this.#byAuthority.set(key, new Set([step]));
-      else set.add(step);
-    }
     this.#poll ??= setInterval(() => this.#look(), pollMs).unref();
   }
 
   remove(step: RunningStep): void {
     this.#steps.delete(step);
-    for (const key of keysOf(step)) {
-      const set = this.#byAuthority.get(key);
-      set?.delete(step);
-      if (set?.size === 0) this.#byAuthority.delete(key);
-    }
-    if (this.#steps.size === 0) {
-      clearInterval(this.#poll);
-      this.#poll = undefined;
-    }
   }
 
   #onEvent(event: AuditEvent): void {
-    const key = authorityKey(event);
-    if (key === undefined) return;
-    for (const step of this.#byAuthority.get(key) ?? []) step.checkAuthority(this.#ledger);
+    const restsOn = endedBy(event);
+    if (restsOn === undefined) return;
+    for (const step of this.#steps) if (restsOn(step)) step.checkAuthority(this.#ledger);
   }
 
   #look(): void {
+    // Where steps follow each other, the timer outlives them until it finds none.
+    if (this.#steps.size === 0) {
+      clearInterval(this.#poll);
+      this.#poll = undefined;
+      return;
+    }
     try {
       this.#ledger.refresh();
       for (const step of this.#steps) step.checkAuthority(this.#ledger);
@@ -157,21 +156,22 @@ export class RunningSteps {
   }
 }
 
-function keysOf(step: RunningStep): Set<string> {
-  const keys = new Set([`agent ${step.agentId}`]);
-  for (const binding of step.bindings) for (const link of binding.chain) keys.add(`link ${link.id}`);
-  return keys;
-}
-
-function authorityKey(event: AuditEvent): string | undefined {
+/** Which steps an event may end; undefined for one that takes no authority away. */
+function endedBy(event: AuditEvent): ((step: RunningStep) => boolean) | undefined {
   switch (event.event) {
-    case "agent_suspended":
-      return `agent ${textMember(event, "agent_id")}`;
+    case "agent_suspended": {
+      const agentId = textMember(event, "agent_id");
+      return (step) => step.agentId === agentId;
+    }
     case "binding_revoked":
-      return `link ${textMember(event, "binding_id")}`;
+      return restingOn(textMember(event, "binding_id"));
     case "capability_revoked":
-      return `link ${textMember(event, "contract_id")}`;
+      return restingOn(textMember(event, "contract_id"));
     default:
       return undefined;
   }
+}
+
+function restingOn(linkId: string): (step: RunningStep) => boolean {
+  return ({ bindings }) => bindings.some(({ chain }) => chain.some((link) => link.id === linkId));
 }

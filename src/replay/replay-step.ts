@@ -100,7 +100,7 @@ async function run(
   const timer = setTimeout(() => gate.end(tooLong(deadlineMs)), deadlineMs);
   try {
     const { action, actionParams } = context;
-    const env = environmentOf(context, gate.signal);
+    const env = environmentOf(context, gate);
     const settled = await settledBefore(
       gate.halted,
       invokeAction(action, actionParams, parts.handles, gate, env),

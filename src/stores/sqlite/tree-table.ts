@@ -15,6 +15,12 @@ import type { Connection } from "./database.js";
 /** Nodes of every eighth level are kept, as in C2SP tlog-tiles: a 256th of the log, and a proof reads few rows. */
 const keptLevels = 8;
 
+type KeptNode = readonly [level: number, index: number, hash: Uint8Array];
+
+function isKept(level: number): boolean {
+  return level > 0 && level % keptLevels === 0;
+}
+
 /**
  * The Merkle tree over the log (RFC 9162): the leaf hash beside each event, and of the first `tree_head.size` events
  * the compact range and the nodes of every eighth level. What follows them is added up from the leaves.
@@ -29,6 +35,8 @@ export class TreeTable {
   readonly #leaves;
   #range: CompactRange | undefined;
   #known: CompactRange | undefined;
+  /** Nodes to be kept that this process completed, of the leaves that follow the first so many. */
+  #fresh: { readonly from: number; readonly nodes: KeptNode[] } | undefined;
 
   /** @param known what an earlier connection had as `known`. */
   constructor(db: Connection, hasher: TreeHasher, known?: CompactRange) {
@@ -52,6 +60,8 @@ export class TreeTable {
 
   /** Forgets what was appended since the last commit; others may have appended meanwhile. */
   reset(): void {
+    // What was appended and not committed completed nodes that are in no log.
+    if (this.#range !== undefined) this.#fresh = undefined;
     this.#range = undefined;
     this.#known ??= this.head();
   }
@@ -68,7 +78,12 @@ export class TreeTable {
     const range = this.#range ?? this.#known;
     // Others may have appended since; what a lost process appended may not be there any more.
     const before = range?.end === seq - 1 ? range : this.head();
-    this.#range = appendLeaf(this.#hasher, before, leaf);
+    if (before !== range) this.#fresh = undefined;
+    this.#fresh ??= { from: before.end, nodes: [] };
+    const { nodes } = this.#fresh;
+    this.#range = appendLeaf(this.#hasher, before, leaf, (level, index, hash) => {
+      if (isKept(level)) nodes.push([level, index, hash]);
+    });
     return leaf;
   }
 
@@ -79,12 +94,23 @@ export class TreeTable {
 
   /** Brings the stored range and nodes to the end of the log, this transaction's events included. */
   store(): void {
-    const nodes: [level: number, index: number, hash: Uint8Array][] = [];
-    const range = this.#extended(this.#stored(), (level, index, hash) => {
-      if (level > 0 && level % keptLevels === 0) nodes.push([level, index, hash]);
-    });
+    const { range, nodes } = this.#sinceStored();
     for (const node of nodes) this.#saveNode.run(...node);
     this.#saveHead.run(range.end, Buffer.concat(range.hashes));
+    this.#fresh = undefined;
+  }
+
+  #sinceStored(): { readonly range: CompactRange; readonly nodes: readonly KeptNode[] } {
+    const stored = this.#stored();
+    // Most of the time all that follows was appended here, and every node of it is known.
+    if (this.#range !== undefined && this.#fresh?.from === stored.end) {
+      return { range: this.#range, nodes: this.#fresh.nodes };
+    }
+    const nodes: KeptNode[] = [];
+    const range = this.#extended(stored, (level, index, hash) => {
+      if (isKept(level)) nodes.push([level, index, hash]);
+    });
+    return { range, nodes };
   }
 
   /** The compact range of all events. */
