@@ -136,7 +136,7 @@ export function identityOfMalformed(value: unknown): StepIdentity {
     capabilityScope: undefined,
     auditReference: read("auditReference", short) ?? "invalid",
     traceId: read("traceId", short) ?? "invalid",
-    createdAt: formatInstant(0),
+    createdAt: epoch,
     executionSeed: 0,
   };
 }
@@ -166,8 +166,11 @@ function identifier(field: string, value: unknown): string {
   return id;
 }
 
+/** When a context was made that does not say: the same each time (SEMANTICS R1). */
+const epoch = formatInstant(0);
+
 function instant(value: unknown): string {
-  if (value === undefined) return formatInstant(0);
+  if (value === undefined) return epoch;
   const given = text("createdAt", value, 64);
   try {
     return formatInstant(parseInstant(given));

@@ -61,11 +61,13 @@ export function authorizedMembers(decision: Decision & { readonly allowed: true 
 export function chargesOf(
   bindings: readonly BindingRecord[],
 ): { readonly id: string; readonly per_ms?: number }[] {
-  const counted = new Map<string, LinkRecord>();
-  for (const link of bindings.flatMap((binding) => binding.chain)) {
-    if (link.constraints.max_uses !== undefined || link.window !== undefined) counted.set(link.id, link);
+  const counted = new Set<LinkRecord>();
+  for (const { chain } of bindings) {
+    for (const link of chain) {
+      if (link.constraints.max_uses !== undefined || link.window !== undefined) counted.add(link);
+    }
   }
-  return [...counted.values()].map((link) => ({
+  return [...counted].map((link) => ({
     id: link.id,
     ...(link.window === undefined ? {} : { per_ms: link.window.perMs }),
   }));

@@ -22,19 +22,17 @@ export function limitsOf(
   bindings: readonly BindingRecord[],
   deadlineMs: number | undefined,
 ): StepLimits {
-  const constraints = bindings.flatMap((binding) => binding.chain.map((link) => link.constraints));
-  return {
-    // A caller's own time-out replaces the default, longer or shorter; a constraint bounds both.
-    deadlineMs: Math.min(
-      deadlineMs ?? defaults.deadlineMs,
-      ...constraints.map(({ max_duration }) =>
-        max_duration === undefined ? Infinity : parseDuration(max_duration),
-      ),
-    ),
-    outputBytesMax: Math.min(
-      defaults.outputBytesMax,
-      ...constraints.map((each) => each.max_output_bytes ?? Infinity),
-    ),
-    effectsMax: Math.min(defaults.effectsMax, ...constraints.map((each) => each.max_effects ?? Infinity)),
-  };
+  // A caller's own time-out replaces the default, longer or shorter; a constraint bounds both.
+  const limits = { ...defaults, deadlineMs: deadlineMs ?? defaults.deadlineMs };
+  for (const { chain } of bindings) {
+    for (const { constraints } of chain) {
+      const { max_duration, max_output_bytes, max_effects } = constraints;
+      if (max_duration !== undefined)
+        limits.deadlineMs = Math.min(limits.deadlineMs, parseDuration(max_duration));
+      if (max_output_bytes !== undefined)
+        limits.outputBytesMax = Math.min(limits.outputBytesMax, max_output_bytes);
+      if (max_effects !== undefined) limits.effectsMax = Math.min(limits.effectsMax, max_effects);
+    }
+  }
+  return limits;
 }

@@ -1,6 +1,7 @@
 import type {
   EffectGate,
   HandleFactory,
+  Handles,
   McpUpstreams,
   MemorySpace,
   ProtectedFiles,
@@ -25,17 +26,36 @@ export interface HandleOptions {
   readonly process?: Pick<ProcessOptions, "path" | "outputBytesMax">;
 }
 
-/** What the guard makes the handles of every step with. The powers are the gate's; these are only limits. */
+/**
+ * What the guard makes the handles of every step with. The powers are the gate's; these are only limits. A handle is
+ * made when the action first asks for it, since most use one.
+ */
 export function createHandleFactory(options: HandleOptions): HandleFactory {
   const { protectedFiles, workingFolder, memory } = options;
-  return (gate: EffectGate) =>
-    Object.freeze({
-      fs: createFsHandle(gate, { ...options.fs, protectedFiles }),
-      http: createHttpHandle(gate, options.http),
-      process: createProcessHandle(gate, { ...options.process, workingFolder, protectedFiles }),
-      memory: createMemoryHandle(gate, memory),
-      mcp: createMcpHandle(gate, options.mcp),
+  const fsOptions = { ...options.fs, protectedFiles };
+  const processOptions = { ...options.process, workingFolder, protectedFiles };
+  return (gate: EffectGate) => {
+    const made: Partial<Record<keyof Handles, unknown>> = {};
+    const once = <K extends keyof Handles>(name: K, make: () => Handles[K]): Handles[K] =>
+      (made[name] ??= make()) as Handles[K];
+    return Object.freeze({
+      get fs() {
+        return once("fs", () => createFsHandle(gate, fsOptions));
+      },
+      get http() {
+        return once("http", () => createHttpHandle(gate, options.http));
+      },
+      get process() {
+        return once("process", () => createProcessHandle(gate, processOptions));
+      },
+      get memory() {
+        return once("memory", () => createMemoryHandle(gate, memory));
+      },
+      get mcp() {
+        return once("mcp", () => createMcpHandle(gate, options.mcp));
+      },
     });
+  };
 }
 
 /**

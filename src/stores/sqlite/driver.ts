@@ -28,6 +28,8 @@ import { TreeTable } from "./tree-table.js";
 /** The embedded store: one SQLite file in write-ahead mode, on the calling thread. */
 export class SqliteDriver implements StoreDriver {
   readonly location: string;
+  /** Absolute: the process may change its folder. */
+  readonly #path: string;
   #db: Connection;
   #session: Session;
   readonly #file: FileIdentity | undefined;
@@ -35,7 +37,8 @@ export class SqliteDriver implements StoreDriver {
   constructor(location: string, options: { readonly create: boolean }) {
     this.location = location;
     this.#db = openDatabase(location, options);
-    this.#file = identityOf(location);
+    this.#path = location === ":memory:" ? location : resolve(location);
+    this.#file = identityOf(this.#path);
     this.#session = sessionOf(this.#db);
   }
 
@@ -44,7 +47,7 @@ export class SqliteDriver implements StoreDriver {
   }
 
   begin(): StoreTransaction | undefined {
-    assertSameFile(this.location, this.#file);
+    assertSameFile(this.#path, this.#file);
     try {
       this.#session.begin.run();
     } catch (error) {
@@ -96,23 +99,23 @@ export class SqliteDriver implements StoreDriver {
 
   keyFiles(): readonly string[] {
     if (this.location === ":memory:") return [];
-    return [".key", ".key.next", ".token-key"].map((suffix) => resolve(this.location) + suffix);
+    return [".key", ".key.next", ".token-key"].map((suffix) => this.#path + suffix);
   }
 
   freeBytes(): number | undefined {
     if (this.location === ":memory:") return undefined;
-    const { bavail, bsize } = statfsSync(dirname(resolve(this.location)));
+    const { bavail, bsize } = statfsSync(dirname(this.#path));
     return bavail * bsize;
   }
 
   reopen(): void {
     // A database in memory is gone when it is closed; its transaction was rolled back, and that is all there is.
     if (this.location === ":memory:") return;
-    assertSameFile(this.location, this.#file);
+    assertSameFile(this.#path, this.#file);
     const known = this.#session.tree.known;
     this.#db.close();
-    this.#db = openDatabase(this.location, { create: false });
-    assertSameFile(this.location, this.#file);
+    this.#db = openDatabase(this.#path, { create: false });
+    assertSameFile(this.#path, this.#file);
     // Held by the old one until the new one is verified: a second attempt has to start from what was known.
     const session = sessionOf(this.#db, known);
     if (known !== undefined) verifyTail(this.#db, nodeTreeHasher, known);

@@ -1,5 +1,4 @@
 import { statSync } from "node:fs";
-import { resolve } from "node:path";
 import { StoreError } from "../../model/errors.js";
 
 /** Which file a connection is to: a path alone may be another file by now. */
@@ -8,10 +7,12 @@ export interface FileIdentity {
   readonly ino: bigint;
 }
 
+const asked = Object.freeze({ bigint: true, throwIfNoEntry: false });
+
 /** Undefined for a database in memory, and when there is no such file. */
 export function identityOf(location: string): FileIdentity | undefined {
   if (location === ":memory:") return undefined;
-  const found = statSync(resolve(location), { bigint: true, throwIfNoEntry: false });
+  const found = statSync(location, asked);
   return found === undefined ? undefined : { dev: found.dev, ino: found.ino };
 }
 
