@@ -180,10 +180,14 @@ function isDone(step: () => boolean): boolean {
   }
 }
 
+/** From how many pages in the write-ahead log on a commit moves them into the database: one that is slow anyway, or any. */
+const walPages = { withTables: 1_000, atLatest: 4_000 };
+
 type Session = ReturnType<typeof sessionOf>;
 
 /** Everything that is prepared once for a connection. */
 function sessionOf(db: Connection, known?: CompactRange) {
+  db.pragma(`wal_autocheckpoint = ${walPages.atLatest}`);
   const tree = new TreeTable(db, nodeTreeHasher, known);
   return {
     db,
@@ -237,8 +241,11 @@ function transactionOf(session: Session): StoreTransaction {
       session.projections.settle();
     },
     commit: () => {
-      session.projections.save();
+      const follows = session.projections.save();
+      // What takes milliseconds now and then is done together, so that fewer commits are slow.
+      if (follows) session.db.pragma(`wal_autocheckpoint = ${walPages.withTables}`);
       session.commit.run();
+      if (follows) session.db.pragma(`wal_autocheckpoint = ${walPages.atLatest}`);
       session.tree.saved();
     },
     rollback: () => {

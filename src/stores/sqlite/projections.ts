@@ -7,7 +7,7 @@ import { RunTable } from "./run-table.js";
 import type { TreeTable } from "./tree-table.js";
 
 /** So many events at most are in the log and not yet in the tables, as long as some process writes. */
-export const lagMax = 512;
+export const lagMax = 1024;
 
 /**
  * What may stand in the log alone for a while: steps, checks, effects and other people's events. They open and close
@@ -68,11 +68,13 @@ export class Projections {
     this.#due = true;
   }
 
-  /** Call before each commit. */
-  save(): void {
+  /** Call before each commit. True when it brought the tables to the end of the log. */
+  save(): boolean {
     const first = this.#tail[0]?.event.seq ?? 0;
     const last = this.#tail.at(-1)?.event.seq ?? 0;
-    if (this.#due || last - first >= lagMax) this.#apply();
+    if (!this.#due && last - first < lagMax) return false;
+    this.#apply();
+    return true;
   }
 
   #apply(): void {
