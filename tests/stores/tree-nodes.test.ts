@@ -1,0 +1,106 @@
+import { mkdtempSync, rmSync } from "node:fs";
+import { tmpdir } from "node:os";
+import { join } from "node:path";
+import Database from "better-sqlite3";
+import * as fc from "fast-check";
+import { expect, it } from "vitest";
+import { nodeTreeHasher } from "../../src/core/tree-hasher.js";
+import { appendLeaf, emptyRange } from "../../src/model/proof/compact-range.js";
+import { SqliteDriver } from "../../src/stores/sqlite/driver.js";
+import { append, begin, numbered } from "./contract-writing.js";
+
+/*
+ * A process keeps the nodes that it completed until the tables follow. They have to be those of the log whoever else
+ * wrote in between, whoever brought the tables along, and whatever was taken back.
+ */
+
+const events = numbered(
+  Array.from({ length: 2_000 }, (_, n) => ({
+    event: "step_execution_requested",
+    agent_id: `agent-${n % 3}`,
+  })),
+);
+
+interface Turn {
+  readonly writer: number;
+  readonly size: number;
+  readonly ending: "commit" | "rollback" | "settle";
+}
+
+const turn: fc.Arbitrary<Turn> = fc.record({
+  writer: fc.nat({ max: 1 }),
+  // Every 256th leaf completes a node that is kept.
+  size: fc.oneof(fc.nat({ max: 5 }), fc.integer({ min: 200, max: 600 })),
+  ending: fc.constantFrom("commit", "commit", "rollback", "settle"),
+});
+
+function written(file: string, turns: readonly Turn[]): number {
+  const writers = [new SqliteDriver(file, { create: true }), new SqliteDriver(file, { create: true })];
+  let size = 0;
+  for (const { writer, size: most, ending } of [
+    ...turns,
+    { writer: 0, size: 1, ending: "settle" as const },
+  ]) {
+    const tx = begin(writers[writer] as SqliteDriver);
+    const piece = events.slice(size, size + most);
+    for (const event of piece) append(tx, event);
+    // Whoever gives back a lease brings the tables to the end of the log.
+    if (ending === "settle") tx.removeLease("nobody");
+    if (ending === "rollback") tx.rollback();
+    else {
+      tx.commit();
+      size += piece.length;
+    }
+  }
+  for (const writer of writers) writer.close();
+  return size;
+}
+
+type Node = readonly [level: number, index: number, hash: string];
+
+function keptIn(file: string): { readonly size: number; readonly nodes: Node[]; readonly hashes: string } {
+  const db = new Database(file, { readonly: true });
+  const rows = db.prepare("SELECT level, idx, hex(hash) FROM tree_nodes ORDER BY level, idx").raw().all();
+  const head = db.prepare("SELECT size, hex(hashes) AS hashes FROM tree_head").get() as {
+    size: number;
+    hashes: string;
+  };
+  db.close();
+  return { ...head, nodes: rows as Node[] };
+}
+
+/** From the leaves of the whole log, in one go. */
+function ofLeaves(file: string): ReturnType<typeof keptIn> {
+  const db = new Database(file, { readonly: true });
+  const leaves = db.prepare("SELECT leaf FROM events ORDER BY seq").pluck().all() as Buffer[];
+  db.close();
+  const nodes: Node[] = [];
+  let range = emptyRange();
+  for (const leaf of leaves) {
+    range = appendLeaf(nodeTreeHasher, range, leaf, (level, index, hash) => {
+      if (level > 0 && level % 8 === 0) nodes.push([level, index, hexOf(hash)]);
+    });
+  }
+  nodes.sort((a, b) => a[0] - b[0] || a[1] - b[1]);
+  return { size: range.end, nodes, hashes: range.hashes.map(hexOf).join("") };
+}
+
+const hexOf = (bytes: Uint8Array): string => Buffer.from(bytes).toString("hex").toUpperCase();
+
+it("the nodes and the head in the tables are those of the leaves, whoever wrote and brought them along", () => {
+  fc.assert(
+    fc.property(fc.array(turn, { minLength: 1, maxLength: 12 }), (turns) => {
+      const folder = mkdtempSync(join(tmpdir(), "synapse-nodes-"));
+      try {
+        const file = join(folder, "log.db");
+        const size = written(file, turns);
+        const kept = keptIn(file);
+        expect(kept).toEqual(ofLeaves(file));
+        expect(kept.size).toBe(size);
+      } finally {
+        rmSync(folder, { recursive: true });
+      }
+    }),
+    { numRuns: 60 },
+  );
+});
