@@ -13,6 +13,7 @@ import {
   type Pipeline,
   type StepOptions,
 } from "../../src/index.js";
+import { RunningStep } from "../../src/core/running-steps.js";
 import { gate, job, openWorld, stepEvents, type World } from "./world.js";
 
 let world: World;
@@ -22,6 +23,14 @@ beforeEach(async () => {
   granted = await world.grant("agent", "job:run:a");
 });
 afterEach(() => world.close());
+
+test("a signal that is first asked for after the step was stopped is aborted, and says why", () => {
+  const step = new RunningStep("req_1", "agent", []);
+  step.end({ code: "cancelled", message: "the step was cancelled" });
+  expect(step.signal.aborted).toBe(true);
+  expect(step.signal.reason).toMatchObject({ message: "the step was cancelled" });
+  expect(step.signal).toBe(step.signal);
+});
 
 type Run = Parameters<typeof job>[0];
 
