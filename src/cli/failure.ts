@@ -63,6 +63,9 @@ function usageFailure(error: CommanderError, command: string): Failure {
     .replace(" is invalid. ", " is invalid: ")
     .replace(/\.$/, "");
   const meant = /\(Did you mean (?:one of )?(.+)\?\)/.exec(suggestion ?? "")?.[1];
-  const hint = meant === undefined ? `${command} --help shows how it is used` : `did you mean ${meant}?`;
+  // A command of a group is said as it is typed: `token issue`.
+  const group = message.startsWith("unknown command") ? command.split(" ").slice(1).join(" ") : "";
+  const suggested = group === "" ? meant : `${group} ${meant}`;
+  const hint = meant === undefined ? `${command} --help shows how it is used` : `did you mean ${suggested}?`;
   return { code: "usage", message, hint, exit: exitCode.invalid };
 }

@@ -121,7 +121,8 @@ function parseYaml(text: string, lineCounter: LineCounter, errorAt: ErrorAt): Do
   }
   const problems = [...document.errors, ...document.warnings].sort((a, b) => a.pos[0] - b.pos[0]);
   const [first] = problems;
-  if (first !== undefined) throw errorAt(first.pos[0], explain(first.code, first.message));
+  if (first !== undefined)
+    throw errorAt(first.pos[0], explain(first.code, first.message), hintFor(first.code));
   // `%YAML 1.1` would turn `no` and `on` into booleans.
   if (document.directives.yaml.explicit === true) throw errorAt(0, "a %YAML directive is not allowed");
   return document;
@@ -131,6 +132,20 @@ function explain(code: string, message: string): string {
   if (code === "RESOURCE_EXHAUSTION") return "the document is nested too deeply";
   if (code === "MULTIPLE_DOCS") return "the file holds more than one document";
   return `the document is not valid YAML: ${message.charAt(0).toLowerCase()}${message.slice(1)}`;
+}
+
+/** What to look at, for the mistakes that people make most. */
+function hintFor(code: string): string | undefined {
+  switch (code) {
+    case "RESOURCE_EXHAUSTION":
+      return undefined;
+    case "MULTIPLE_DOCS":
+      return "put what follows `---` into a file of its own";
+    case "TAB_AS_INDENT":
+      return "indent with spaces";
+    default:
+      return "look at the indentation, brackets and quotes here and on the line before; text with `: ` or ` #` needs quotes";
+  }
 }
 
 interface Part {

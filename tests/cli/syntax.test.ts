@@ -90,6 +90,7 @@ const read = ["--capability", "fs:read:/srv/a"];
 /** Everything here is wrong with the command itself: exit code 2, and no database comes of it. */
 const malformed: readonly (readonly [string, readonly string[], string, RegExp])[] = [
   ["an unknown command", ["bnd"], "usage", /unknown command `bnd`\nhint: did you mean bind\?/],
+  ["an unknown command of a group", ["token", "isue"], "usage", /`isue`\nhint: did you mean token issue\?/],
   ["an unknown option", ["runs", "--frobnicate"], "usage", /`--frobnicate`\nhint: synapse runs --help/],
   ["a missing operand", ["run"], "usage", /missing required argument `workflow`\nhint: synapse run --help/],
   ["an operand too many", ["show", "a", "b"], "usage", /too many arguments/],

@@ -155,6 +155,7 @@ describe("what is wrong is said with its place", () => {
       "name: w\nsteps: [\n",
       "3:1",
       "the document is not valid YAML: flow sequence in block collection must be sufficiently indented and end with a ]",
+      "look at the indentation, brackets and quotes here and on the line before; text with `: ` or ` #` needs quotes",
     ],
     ["an empty file", "", "1:1", "the document must be a map"],
     ["a list", "- a", "1:1", "the document must be a map"],
