@@ -1,3 +1,5 @@
+import { IdTable } from "./id-table.js";
+
 /** What may still be asked of a request that has ended. */
 export interface EndedRequest {
   /** Nothing follows a denial; a refused use may follow any other end. */
@@ -7,7 +9,7 @@ export interface EndedRequest {
 }
 
 const answeredMax = 2 ** 20 - 1;
-const denial = -1;
+const denial = 0;
 
 /**
  * Ended requests, for as long as a log is: their ids must not be used again, and what comes late must be theirs.
@@ -16,20 +18,20 @@ const denial = -1;
  * say that a use was refused, so no authority hangs on it, and ids are compared whole.
  */
 export class EndedRequests {
-  readonly #notes = new Map<string, number>();
+  readonly #notes = new IdTable("evt_");
 
   has(id: string): boolean {
-    return this.#notes.has(id);
+    return this.#notes.get(id) !== undefined;
   }
 
   addDenied(id: string): void {
-    this.#notes.set(ownCopy(id), denial);
+    this.#notes.set(id, denial);
   }
 
   /** False when so many uses do not fit: then the request has to be kept as it is. */
   add(id: string, whose: string, answered: number): boolean {
     if (answered > answeredMax) return false;
-    this.#notes.set(ownCopy(id), digest(whose) * (answeredMax + 1) + answered);
+    this.#notes.set(id, digest(whose) * (answeredMax + 1) + answered + 1);
     return true;
   }
 
@@ -38,19 +40,16 @@ export class EndedRequests {
     const note = this.#notes.get(id);
     if (note === undefined) return undefined;
     if (note === denial) return { denied: true, answered: 0 };
-    const answered = note % (answeredMax + 1);
-    return (note - answered) / (answeredMax + 1) === digest(whose) ? { denied: false, answered } : "foreign";
+    const answered = (note - 1) % (answeredMax + 1);
+    return (note - 1 - answered) / (answeredMax + 1) === digest(whose)
+      ? { denied: false, answered }
+      : "foreign";
   }
 
   /** For one of which more has to be known again. */
   remove(id: string): void {
     this.#notes.delete(id);
   }
-}
-
-/** A part of a longer text keeps all of it in memory: an id would keep the event that it was read from. */
-function ownCopy(id: string): string {
-  return JSON.parse(JSON.stringify(id)) as string;
 }
 
 /** FNV-1a, 32 bits, over UTF-16 code units. */
