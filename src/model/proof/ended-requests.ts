@@ -1,3 +1,4 @@
+import type { JsonValue } from "../json.js";
 import { IdTable } from "./id-table.js";
 
 /** What may still be asked of a request that has ended. */
@@ -7,6 +8,9 @@ export interface EndedRequest {
   /** Its uses of handles up to this number were answered. */
   readonly answered: number;
 }
+
+/** Agent, workflow, step, run and attempt: every event of a request says the same. */
+export type Whose = readonly (JsonValue | undefined)[];
 
 const answeredMax = 2 ** 20 - 1;
 const denial = 0;
@@ -29,14 +33,14 @@ export class EndedRequests {
   }
 
   /** False when so many uses do not fit: then the request has to be kept as it is. */
-  add(id: string, whose: string, answered: number): boolean {
+  add(id: string, whose: Whose, answered: number): boolean {
     if (answered > answeredMax) return false;
     this.#notes.set(id, digest(whose) * (answeredMax + 1) + answered + 1);
     return true;
   }
 
   /** Undefined when there is none; `"foreign"` when it was somebody else's. */
-  find(id: string, whose: string): EndedRequest | "foreign" | undefined {
+  find(id: string, whose: Whose): EndedRequest | "foreign" | undefined {
     const note = this.#notes.get(id);
     if (note === undefined) return undefined;
     if (note === denial) return { denied: true, answered: 0 };
@@ -52,9 +56,19 @@ export class EndedRequests {
   }
 }
 
-/** FNV-1a, 32 bits, over UTF-16 code units. */
-function digest(text: string): number {
+/** FNV-1a, 32 bits, over UTF-16 code units of each member and a mark of its kind behind it. */
+function digest(whose: Whose): number {
   let hash = 0x811c9dc5;
-  for (let i = 0; i < text.length; i++) hash = Math.imul(hash ^ text.charCodeAt(i), 0x01000193);
+  const take = (unit: number) => (hash = Math.imul(hash ^ unit, 0x01000193));
+  for (const member of whose) {
+    const text = typeof member === "string" ? member : printed(member);
+    for (let at = 0; at < text.length; at++) take(text.charCodeAt(at));
+    take(typeof member === "string" ? 0x10000 : 0x10001);
+  }
   return hash >>> 0;
+}
+
+function printed(member: JsonValue | undefined): string {
+  if (member === undefined || member === null) return "";
+  return typeof member === "number" ? String(member) : JSON.stringify(member);
 }
