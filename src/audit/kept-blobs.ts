@@ -2,6 +2,14 @@ import type { BlobPage, LogImage } from "../core/log-image.js";
 import type { BlobKey } from "../core/store.js";
 
 const refLength = 64;
+/** A step ends some thousand events behind what its uses of handles gave, when many run at once. */
+const pagesMax = 16;
+
+interface Stretch {
+  readonly from: number;
+  readonly to: number;
+  readonly page: BlobPage;
+}
 
 /** A commitment, and the first event that made it. */
 export interface Commitment {
@@ -15,11 +23,8 @@ export interface Commitment {
  */
 export class KeptBlobs {
   readonly #image: LogImage;
-  #page: BlobPage | undefined;
-  /** Events of the page, and the first row of it that is not before the event in hand. */
-  #from = 1;
-  #to = 0;
-  #at = 0;
+  /** The pages that were turned to last, the newest first. */
+  readonly #stretches: Stretch[] = [];
   /** Those whose bytes are not in the store. */
   readonly #missing = new Map<string, number>();
 
@@ -29,8 +34,10 @@ export class KeptBlobs {
 
   /** These events come next. */
   turnTo(first: number, last: number): void {
-    this.#page = this.#image.blobsOf(first, last);
-    [this.#from, this.#to, this.#at] = [first, last, 0];
+    const page = this.#image.blobsOf(first, last);
+    if (page === undefined) return;
+    if (this.#stretches.length === pagesMax) this.#stretches.pop();
+    this.#stretches.unshift({ from: first, to: last, page });
   }
 
   /** An event makes a commitment. */
@@ -44,15 +51,20 @@ export class KeptBlobs {
   }
 
   #has(key: BlobKey): boolean {
-    const { seq, ref } = key;
-    if (this.#page === undefined || seq < this.#from || seq > this.#to || ref.length !== refLength)
-      return this.#image.hasBlob(key);
-    const { seqs, refs } = this.#page;
-    let at = this.#at;
-    while (at < seqs.length && (seqs[at] as number) < seq) at++;
-    this.#at = at;
-    for (; seqs[at] === seq; at++) if (refs.startsWith(ref, at * refLength)) return true;
-    // Not there, or with an event that was passed already.
+    for (const { from, to, page } of this.#stretches)
+      if (key.seq >= from && key.seq <= to) return isIn(page, key) || this.#image.hasBlob(key);
     return this.#image.hasBlob(key);
   }
+}
+
+function isIn({ seqs, refs }: BlobPage, { seq, ref }: BlobKey): boolean {
+  if (ref.length !== refLength) return false;
+  let [at, end] = [0, seqs.length];
+  while (at < end) {
+    const middle = (at + end) >>> 1;
+    if ((seqs[middle] as number) < seq) at = middle + 1;
+    else end = middle;
+  }
+  for (; seqs[at] === seq; at++) if (refs.startsWith(ref, at * refLength)) return true;
+  return false;
 }

@@ -74,20 +74,6 @@ export interface BlobSurvey {
   readonly unlike: readonly BlobKey[];
 }
 
-/** A column with NUL between the values, and U+0001 in the place of each that is no text. */
-export interface KeyColumn {
-  readonly text: string;
-  /** How many are NULL. */
-  readonly none: number;
-}
-
-/** What events are found by. */
-export interface KeyPage {
-  readonly ids: KeyColumn;
-  readonly runs: KeyColumn;
-  readonly agents: KeyColumn;
-}
-
 /**
  * A database at one moment, for an auditor: read-only, and nothing in it is taken for true. Every method
  * throws `StoreError` with code `database_damaged` when the database cannot give what was asked.
@@ -120,8 +106,11 @@ export interface LogImage {
   documents(after: number, limit: number): readonly (readonly [seq: number, document: unknown])[];
   /** The row that has this event id, or undefined. */
   eventById(id: string): EventRow | undefined;
-  /** What so many events are found by, column by column; undefined where a row is odd or missing. */
-  keyPage(first: number, last: number): KeyPage | undefined;
+  /**
+   * What these events are found by: a JSON array of `[id, run_id, agent_id]` without white space. What is no text and
+   * not missing is no text there either. Characters that JSON may escape in more than one way may be escaped in any.
+   */
+  keyPage(first: number, last: number): string;
   /** Rows with a higher `seq`, in order. */
   eventKeys(after: number, limit: number): readonly KeyRow[];
   /** Up to which event the tables follow the log, and the tree there. */

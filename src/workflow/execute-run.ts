@@ -54,18 +54,25 @@ export async function executeRun(execution: Execution): Promise<RunSummary> {
     seed,
     workingFolder: pipeline.workingFolder,
   };
+  const run = Object.freeze({
+    id: log.runId,
+    workflow: definition.name,
+    seed,
+    folder: pipeline.workingFolder,
+  });
   const ends = new Map<string, StepEnd>();
   for (const { id } of definition.steps) {
     const known = before.get(id);
     if (known !== undefined && "end" in known) ends.set(id, known.end);
   }
+  const steps = inOrder(definition);
   const scheduler = new Scheduler(
-    inOrder(definition),
+    steps,
     concurrency,
     async (step) => {
       const known = before.get(step.id);
       const first = known !== undefined && "nextAttempt" in known ? known.nextAttempt : 1;
-      ended(step, await runStep(step, pipeline, facts, scopeOf(inputs, ends, facts), signal, first));
+      ended(step, await runStep(step, pipeline, facts, new RunScope(inputs, run, ends), signal, first));
     },
     ends.keys(),
   );
@@ -84,12 +91,12 @@ export async function executeRun(execution: Execution): Promise<RunSummary> {
   const unstarted = await scheduler.run().finally(() => signal?.removeEventListener("abort", onAbort));
 
   const cancelled = signal?.aborted === true;
-  const stoppedBy = firstStop(inOrder(definition), ends);
+  const stoppedBy = firstStop(steps, ends);
   for (const step of unstarted) ends.set(step.id, notStarted(cancelled ? "cancelled" : "skipped"));
   const status: RunStatus = cancelled ? "cancelled" : (stoppedBy ?? "completed");
-  const steps = definition.steps.map((step) => reportOf(step, ends.get(step.id) ?? notStarted("skipped")));
-  const result_digest = resultDigest(steps, (id) => cancelled || scheduler.reaches(id));
-  const summary: RunSummary = Object.freeze({ run_id: log.runId, status, steps, result_digest });
+  const reports = definition.steps.map((step) => reportOf(step, ends.get(step.id) ?? notStarted("skipped")));
+  const result_digest = resultDigest(reports, (id) => cancelled || scheduler.reaches(id));
+  const summary: RunSummary = Object.freeze({ run_id: log.runId, status, steps: reports, result_digest });
   await log.end(summary);
   return summary;
 }
@@ -147,17 +154,23 @@ async function runStep(
   }
 }
 
-function scopeOf(inputs: JsonObject, ends: ReadonlyMap<string, StepEnd>, facts: RunFacts): ExpressionScope {
-  const run = { id: facts.runId, workflow: facts.workflowId, seed: facts.seed, folder: facts.workingFolder };
-  let steps: JsonObject | undefined;
-  return {
-    inputs,
-    run,
-    // Put together for who asks: most steps do not, and each would look at all that ended before it.
-    get steps() {
-      return (steps ??= endedSteps(ends));
-    },
-  };
+/** What the expressions of one step see. */
+class RunScope implements ExpressionScope {
+  readonly inputs: JsonObject;
+  readonly run: JsonObject;
+  readonly #ends: ReadonlyMap<string, StepEnd>;
+  #steps: JsonObject | undefined;
+
+  constructor(inputs: JsonObject, run: JsonObject, ends: ReadonlyMap<string, StepEnd>) {
+    this.inputs = inputs;
+    this.run = run;
+    this.#ends = ends;
+  }
+
+  /** Put together for who asks: most steps do not, and each would look at all that ended before it. */
+  get steps(): JsonObject {
+    return (this.#steps ??= endedSteps(this.#ends));
+  }
 }
 
 function stopOf(step: StepDefinition, { status }: StepEnd): RunStatus | undefined {

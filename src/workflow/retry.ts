@@ -52,7 +52,7 @@ export async function executeWithRetries(
     const mayRetry = result.status === "failed" && result.error.code !== "revoked_while_running";
     if (!mayRetry || attempt > step.retry.attempts || signal?.aborted === true) {
       const durationMs = Math.round(performance.now() - startedAt);
-      return endOf(result, { capability: context.requiredCapability, durationMs, attempt });
+      return endOf(result, context.requiredCapability, durationMs, attempt);
     }
     await pause(step.retry.delayMs, signal);
   }

@@ -6,11 +6,18 @@ import type { StepDefinition } from "./definition.js";
  * rejects with that once the others have ended.
  */
 export class Scheduler {
-  readonly #waiting: StepDefinition[];
-  readonly #ended: Set<string>;
+  /** In the order of one step at a time: a step's rank is its place. */
+  readonly #steps: readonly StepDefinition[];
+  readonly #ranks: ReadonlyMap<string, number>;
+  /** Ranks of the steps that need the one of this rank, once for each time that they say so. */
+  readonly #dependents: number[][];
+  /** How many of a step's needs have not ended. */
+  readonly #unmet: number[];
+  /** Ranks of the steps that may start, the last first. */
+  readonly #ready: number[] = [];
+  readonly #begun = new Set<number>();
   readonly #concurrency: number;
   readonly #perform: (step: StepDefinition) => Promise<void>;
-  readonly #ranks: ReadonlyMap<string, number>;
   #active = 0;
   /** Steps behind this place do not start any more. */
   #last = Infinity;
@@ -25,11 +32,19 @@ export class Scheduler {
     /** Ids of steps that ended before. */
     ended: Iterable<string> = [],
   ) {
-    this.#ended = new Set(ended);
-    this.#ranks = new Map(steps.map(({ id }, index) => [id, index]));
-    this.#waiting = steps.filter(({ id }) => !this.#ended.has(id));
+    this.#steps = steps;
+    this.#ranks = new Map(steps.map(({ id }, rank) => [id, rank]));
+    this.#dependents = steps.map(() => []);
     this.#concurrency = concurrency;
     this.#perform = perform;
+    for (const id of ended) this.#begun.add(this.#rankOf(id));
+    this.#unmet = steps.map(({ needs }, rank) => {
+      const unmet = needs.map((need) => this.#rankOf(need)).filter((need) => !this.#begun.has(need));
+      for (const need of unmet) this.#dependents[need]?.push(rank);
+      return unmet.length;
+    });
+    for (let rank = steps.length - 1; rank >= 0; rank--)
+      if (this.#unmet[rank] === 0 && !this.#begun.has(rank)) this.#ready.push(rank);
   }
 
   /** Lets running steps end, and starts no others. */
@@ -57,18 +72,15 @@ export class Scheduler {
       this.#pump();
     });
     if (this.#failure !== undefined) throw this.#failure.error;
-    return this.#waiting;
+    return this.#steps.filter((_, rank) => !this.#begun.has(rank));
   }
 
   #pump(): void {
     while (this.#active < this.#concurrency) {
-      const index = this.#waiting.findIndex(
-        (step) => this.reaches(step.id) && step.needs.every((need) => this.#ended.has(need)),
-      );
-      const step = this.#waiting[index];
-      if (step === undefined) break;
-      this.#waiting.splice(index, 1);
-      this.#start(step);
+      const rank = this.#ready.at(-1);
+      if (rank === undefined || rank > this.#last) break;
+      this.#ready.pop();
+      this.#start(rank);
     }
     if (this.#active === 0) this.#finish();
   }
@@ -77,17 +89,39 @@ export class Scheduler {
     return this.#ranks.get(id) ?? Infinity;
   }
 
-  #start(step: StepDefinition): void {
+  #start(rank: number): void {
     this.#active++;
+    this.#begun.add(rank);
     const done = () => {
       this.#active--;
-      this.#ended.add(step.id);
+      this.#meet(rank);
       this.#pump();
     };
-    this.#perform(step).then(done, (error: unknown) => {
+    this.#perform(this.#steps[rank] as StepDefinition).then(done, (error: unknown) => {
       this.#failure ??= { error };
       this.stop();
       done();
     });
+  }
+
+  /** A step has ended: those that waited for nothing else may start. */
+  #meet(ended: number): void {
+    for (const rank of this.#dependents[ended] as number[]) {
+      const unmet = (this.#unmet[rank] as number) - 1;
+      this.#unmet[rank] = unmet;
+      if (unmet > 0) continue;
+      this.#ready.splice(this.#placeOf(rank), 0, rank);
+    }
+  }
+
+  /** Where a rank belongs among those that may start. */
+  #placeOf(rank: number): number {
+    let [from, to] = [0, this.#ready.length];
+    while (from < to) {
+      const middle = (from + to) >>> 1;
+      if ((this.#ready[middle] as number) > rank) from = middle + 1;
+      else to = middle;
+    }
+    return from;
   }
 }

@@ -1,3 +1,6 @@
+import type { JsonValue } from "../json.js";
+import { IdTable } from "./id-table.js";
+
 /** What may still be asked of a request that has ended. */
 export interface EndedRequest {
   /** Nothing follows a denial; a refused use may follow any other end. */
@@ -6,8 +9,11 @@ export interface EndedRequest {
   readonly answered: number;
 }
 
+/** Agent, workflow, step, run and attempt: every event of a request says the same. */
+export type Whose = readonly (JsonValue | undefined)[];
+
 const answeredMax = 2 ** 20 - 1;
-const denial = -1;
+const denial = 0;
 
 /**
  * Ended requests, for as long as a log is: their ids must not be used again, and what comes late must be theirs.
@@ -16,30 +22,32 @@ const denial = -1;
  * say that a use was refused, so no authority hangs on it, and ids are compared whole.
  */
 export class EndedRequests {
-  readonly #notes = new Map<string, number>();
+  readonly #notes = new IdTable("evt_");
 
   has(id: string): boolean {
-    return this.#notes.has(id);
+    return this.#notes.get(id) !== undefined;
   }
 
   addDenied(id: string): void {
-    this.#notes.set(ownCopy(id), denial);
+    this.#notes.set(id, denial);
   }
 
   /** False when so many uses do not fit: then the request has to be kept as it is. */
-  add(id: string, whose: string, answered: number): boolean {
+  add(id: string, whose: Whose, answered: number): boolean {
     if (answered > answeredMax) return false;
-    this.#notes.set(ownCopy(id), digest(whose) * (answeredMax + 1) + answered);
+    this.#notes.set(id, digest(whose) * (answeredMax + 1) + answered + 1);
     return true;
   }
 
   /** Undefined when there is none; `"foreign"` when it was somebody else's. */
-  find(id: string, whose: string): EndedRequest | "foreign" | undefined {
+  find(id: string, whose: Whose): EndedRequest | "foreign" | undefined {
     const note = this.#notes.get(id);
     if (note === undefined) return undefined;
     if (note === denial) return { denied: true, answered: 0 };
-    const answered = note % (answeredMax + 1);
-    return (note - answered) / (answeredMax + 1) === digest(whose) ? { denied: false, answered } : "foreign";
+    const answered = (note - 1) % (answeredMax + 1);
+    return (note - 1 - answered) / (answeredMax + 1) === digest(whose)
+      ? { denied: false, answered }
+      : "foreign";
   }
 
   /** For one of which more has to be known again. */
@@ -48,14 +56,19 @@ export class EndedRequests {
   }
 }
 
-/** A part of a longer text keeps all of it in memory: an id would keep the event that it was read from. */
-function ownCopy(id: string): string {
-  return JSON.parse(JSON.stringify(id)) as string;
+/** FNV-1a, 32 bits, over UTF-16 code units of each member and a mark of its kind behind it. */
+function digest(whose: Whose): number {
+  let hash = 0x811c9dc5;
+  const take = (unit: number) => (hash = Math.imul(hash ^ unit, 0x01000193));
+  for (const member of whose) {
+    const text = typeof member === "string" ? member : printed(member);
+    for (let at = 0; at < text.length; at++) take(text.charCodeAt(at));
+    take(typeof member === "string" ? 0x10000 : 0x10001);
+  }
+  return hash >>> 0;
 }
 
-/** FNV-1a, 32 bits, over UTF-16 code units. */
-function digest(text: string): number {
-  let hash = 0x811c9dc5;
-  for (let i = 0; i < text.length; i++) hash = Math.imul(hash ^ text.charCodeAt(i), 0x01000193);
-  return hash >>> 0;
+function printed(member: JsonValue | undefined): string {
+  if (member === undefined || member === null) return "";
+  return typeof member === "number" ? String(member) : JSON.stringify(member);
 }

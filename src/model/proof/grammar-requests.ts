@@ -1,7 +1,7 @@
 import { type AuditEvent, textMember } from "../event.js";
-import type { JsonObject, JsonValue } from "../json.js";
+import type { JsonObject } from "../json.js";
 import { EffectNumbers } from "./effect-numbers.js";
-import { EndedRequests } from "./ended-requests.js";
+import { EndedRequests, type Whose } from "./ended-requests.js";
 import { isGuarded } from "./event-shape.js";
 import type { AuthorityGrammar } from "./grammar-authority.js";
 
@@ -12,15 +12,6 @@ interface Request {
   bindingIds: readonly string[];
   readonly effects: EffectNumbers;
 }
-
-/** Agent, workflow, step, run and attempt: every event of a request says the same. */
-type Whose = readonly [
-  agent: JsonValue | undefined,
-  workflow: JsonValue | undefined,
-  step: JsonValue | undefined,
-  run: JsonValue | undefined,
-  attempt: JsonValue | undefined,
-];
 
 /**
  * Follows what was asked for: requests, decisions, effects, ends, and the runs they belong to. Keeps whole what is
@@ -151,7 +142,7 @@ export class RequestGrammar {
   #end(id: string, request: Request): void {
     request.phase = "ended";
     const { settled } = request.effects;
-    if (settled !== undefined && this.#ended.add(id, JSON.stringify(request.whose), settled)) {
+    if (settled !== undefined && this.#ended.add(id, request.whose, settled)) {
       this.#requests.delete(id);
     } else {
       this.#ended.remove(id);
@@ -216,7 +207,7 @@ export class RequestGrammar {
   }
 
   #findEnded(id: string, whose: Whose): Request | string {
-    const ended = this.#ended.find(id, JSON.stringify(whose));
+    const ended = this.#ended.find(id, whose);
     if (ended === undefined) return "its request is not in the log";
     if (ended === "foreign") return foreign;
     if (ended.denied) return "its request was not authorised";

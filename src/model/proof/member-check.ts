@@ -50,7 +50,8 @@ export const object = check((value) => isJsonObject(value));
 /** SHA-256 in hex. */
 export const commitment = checkText(
   (value) => typeof value === "string" && /^[0-9a-f]{64}$/.test(value),
-  "[0-9a-f]{64}",
+  // Written out: a count is kept while the expression runs, and takes longer than the digits.
+  "[0-9a-f]".repeat(64),
 );
 /** A date that exists in every year: the 29th of February is looked up. */
 const monthAndDay = String.raw`(?:(?:0[1-9]|1[0-2])-(?:0[1-9]|1\d|2[0-8])|(?:0[13-9]|1[0-2])-(?:29|30)|(?:0[13578]|1[02])-31)`;

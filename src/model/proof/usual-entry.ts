@@ -44,12 +44,16 @@ const places: readonly string[] = members.filter(
   (member) => Object.hasOwn(taken, member) || isCommitment(member) || whereKept.has(member),
 );
 
+const seqPlace = places.indexOf("seq");
+
 interface Reader {
   readonly type: CoreEventType;
   readonly whole: RegExp;
   /** For each of `places`, which group of the expression has it. */
   readonly groups: readonly number[];
   readonly commitments: readonly CommitmentGroups[];
+  /** What stood behind an entry of this type the last time: tried first. */
+  follower: Reader | undefined;
 }
 
 interface CommitmentGroups {
@@ -70,11 +74,11 @@ export interface KeptAt {
 export class UsualEvent implements AuditEvent {
   readonly [member: string]: JsonValue;
   declare readonly id: string;
-  declare readonly seq: number;
   declare readonly timestamp: string;
   declare readonly protocol_version: string;
   readonly #reader: Reader;
   readonly #match: RegExpExecArray;
+  #seq = 0;
 
   constructor(reader: Reader, match: RegExpExecArray) {
     this.#reader = reader;
@@ -85,9 +89,15 @@ export class UsualEvent implements AuditEvent {
     return this.#reader.type;
   }
 
+  /** Asked for again and again, and never 0. */
+  get seq(): number {
+    if (this.#seq === 0) this.#seq = Number(this.#match[this.#reader.groups[seqPlace] as number]);
+    return this.#seq;
+  }
+
   static {
     for (const member of members) {
-      if (member === "event") continue;
+      if (member === "event" || member === "seq") continue;
       const kind = isCommitment(member) ? "text" : whereKept.has(member) ? "number" : taken[member];
       const get = UsualEvent.getters(member, places.indexOf(member))[kind ?? "rest"];
       Object.defineProperty(UsualEvent.prototype, member, { get });
@@ -112,7 +122,7 @@ export class UsualEvent implements AuditEvent {
       },
       JSON() {
         const text = this.#match[this.#reader.groups[place] as number];
-        return text === undefined ? undefined : (JSON.parse(text) as JsonValue);
+        return text === undefined ? undefined : parsed(text);
       },
       rest() {
         return (JSON.parse(this.#match[0]) as JsonObject)[member];
@@ -141,11 +151,30 @@ export class UsualEvent implements AuditEvent {
  */
 export function readUsualEntry(text: string): UsualEvent | undefined {
   if (text.length > eventBytesMax) return undefined;
-  // A hint and no more: the expression says what the type is.
-  const at = text.indexOf('"event":"') + 9;
-  const reader = readers.get(text.slice(at, text.indexOf('"', at)));
-  const match = reader?.whole.exec(text) ?? null;
-  return reader === undefined || match === null ? undefined : new UsualEvent(reader, match);
+  let reader = previous.follower;
+  let match = reader?.whole.exec(text) ?? null;
+  if (match === null) {
+    // A hint and no more: the expression says what the type is.
+    const at = text.indexOf('"event":"') + 9;
+    reader = readers.get(text.slice(at, text.indexOf('"', at)));
+    match = reader === previous.follower ? null : (reader?.whole.exec(text) ?? null);
+  }
+  if (reader === undefined || match === null) return undefined;
+  previous.follower = reader;
+  previous = reader;
+  return new UsualEvent(reader, match);
+}
+
+let parsedText = "null";
+let parsedValue: JsonValue = null;
+
+/** Grammar and state ask for the same one after the other. */
+function parsed(text: string): JsonValue {
+  if (text !== parsedText) {
+    parsedValue = JSON.parse(text) as JsonValue;
+    parsedText = text;
+  }
+  return parsedValue;
 }
 
 /** The commitments that such an event makes. */
@@ -182,7 +211,8 @@ function readerOf(type: CoreEventType): Reader {
     const groupOf = (name: string): number => groups[places.indexOf(name)] ?? absent;
     commitments.push({ ref: groupOf(member), seq: groupOf(placeOfBytes(member)) });
   }
-  return Object.freeze({ type, whole: new RegExp(`^\\{${pattern}\\}$`), groups, commitments });
+  return { type, whole: new RegExp(`^\\{${pattern}\\}$`), groups, commitments, follower: undefined };
 }
 
 const readers: ReadonlyMap<string, Reader> = new Map(types.map((type) => [type, readerOf(type)]));
+let previous = readers.get("step_execution_requested") as Reader;

@@ -80,11 +80,9 @@ function* rowsOf([rows, , seqs, refs, contents, lengths]) {
   const numbers = parse(seqs);
   for (let row = 0, at = 0; row < rows; row++) {
     const end = at + lengths.charCodeAt(row) - 1;
-    yield {
-      seq: numbers[row],
-      ref: refs.slice(row * 64, row * 64 + 64),
-      content: contents.subarray(at, end),
-    };
+    // A plain view costs half of what a part of a Buffer costs.
+    const content = new Uint8Array(contents.buffer, contents.byteOffset + at, end - at);
+    yield { seq: numbers[row], ref: refs.slice(row * 64, row * 64 + 64), content };
     at = end;
   }
 }
