@@ -1,4 +1,4 @@
-import { BindingRecord } from "./authority.js";
+import { BindingRecord, type ContractRecord } from "./authority.js";
 import { type Capability, covers } from "./capability/index.js";
 import { type ChainRefusal, type ChainRequest, livenessRefusal, refusalOf } from "./chain.js";
 import { cameFurther, type DenialReason } from "./denial.js";
@@ -55,7 +55,8 @@ export function decide(request: DecisionRequest, state: State, now: number): Dec
   for (let index = 0; index < request.ceiling.length; index++) {
     if (!covers(request.ceiling[index] as Capability, first)) return denied("capability_mismatch", first);
   }
-  if (state.suspended.has(request.agentId)) return denied("agent_suspended", first);
+  if (state.suspended.size > 0 && state.suspended.has(request.agentId))
+    return denied("agent_suspended", first);
 
   let bindings: BindingRecord[] | undefined;
   for (let index = 0; index < request.requirements.length; index++) {
@@ -110,15 +111,16 @@ function isPreferred(a: BindingRecord, b: BindingRecord): boolean {
 /** No binding covers it: say whether a contract would have (D2). */
 function withoutBinding({ agentId, requirement }: ChainRequest, state: State, now: number): DenialReason {
   let reason: DenialReason = "no_capability";
-  for (const contract of state.contractCandidates(agentId, requirement)) {
+  const contracts = state.contractCandidates(agentId, requirement);
+  for (let index = 0; index < contracts.length; index++) {
+    const contract = contracts[index] as ContractRecord;
     if (!covers(contract.capability, requirement)) continue;
     if (contract.scope !== undefined && !covers(contract.scope, requirement)) continue;
-    const found: DenialReason =
-      contract.expiresAt !== undefined && now >= contract.expiresAt
-        ? "contract_expired"
-        : contract.revokedSeq !== undefined
-          ? "contract_revoked"
-          : "no_binding_found";
+    const found: DenialReason = contract.isPast(now)
+      ? "contract_expired"
+      : contract.revokedSeq !== undefined
+        ? "contract_revoked"
+        : "no_binding_found";
     if (cameFurther(found, reason)) reason = found;
   }
   return reason;

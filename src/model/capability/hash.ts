@@ -17,3 +17,9 @@ export function ended(number: number): number {
 export function mixed(number: number, unit: number): number {
   return (Math.imul(number, 31) + unit) | 0;
 }
+
+/** One number of two that are well mixed already. */
+export function joined(one: number, other: number): number {
+  const number = Math.imul(one ^ other, 0x85ebca6b);
+  return number ^ (number >>> 15);
+}
