@@ -74,8 +74,9 @@ export class CapabilityIndex<T extends Entry> {
 
   /** Every entry of a holder that may cover `requirement`, in the order in which they were made. */
   candidates(holder: string, requirement: Capability): readonly T[] {
-    const { prefixes, depth: last, action } = routeOf(requirement);
     const number = holderNumber(holder);
+    if (this.#holders.first(number) === 0) return none;
+    const { prefixes, depth: last, action } = routeOf(requirement);
     const named = joined(number, action);
     const depths = this.#depths;
     const places = this.#places;

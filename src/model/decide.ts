@@ -110,21 +110,25 @@ function isPreferred(a: BindingRecord, b: BindingRecord): boolean {
 
 /** No binding covers it: say whether a contract would have (D2). */
 function withoutBinding({ agentId, requirement }: ChainRequest, state: State, now: number): DenialReason {
-  let reason: DenialReason = "no_capability";
+  let furthest = 0;
   const contracts = state.contractCandidates(agentId, requirement);
   for (let index = 0; index < contracts.length; index++) {
     const contract = contracts[index] as ContractRecord;
     if (!covers(contract.capability, requirement)) continue;
     if (contract.scope !== undefined && !covers(contract.scope, requirement)) continue;
-    const found: DenialReason = contract.isPast(now)
-      ? "contract_expired"
-      : contract.revokedSeq !== undefined
-        ? "contract_revoked"
-        : "no_binding_found";
-    if (cameFurther(found, reason)) reason = found;
+    const found = contract.isPast(now) ? 1 : contract.revokedSeq !== undefined ? 2 : 3;
+    if (found > furthest) furthest = found;
   }
-  return reason;
+  return withoutBindings[furthest] as DenialReason;
 }
+
+/** In the order of precedence. */
+const withoutBindings: readonly DenialReason[] = [
+  "no_capability",
+  "contract_expired",
+  "contract_revoked",
+  "no_binding_found",
+];
 
 /** Whether an agent holds live authority over a capability by any binding, constraints on parameters aside. */
 export function holds(agentId: string, requirement: Capability, state: State, now: number): boolean {

@@ -1,5 +1,5 @@
 import type { Capability } from "./capability.js";
-import { ended, hashed } from "./hash.js";
+import { hashed, withKey } from "./hash.js";
 import { isAnyAction } from "./plain-covers.js";
 import { plainRoute } from "./plain-text.js";
 import { actionNumber, ANY_ACTION, Route } from "./route.js";
@@ -50,7 +50,7 @@ export function routeOf(capability: Capability): Route {
   whole.prefixes[0] = number;
   whole.depth = 0;
   for (const key of indexKeys(capability)) {
-    number = ended(hashed(number, key, 0, key.length));
+    number = withKey(number, hashed(0, key, 0, key.length));
     whole.prefixes[++whole.depth] = number;
   }
   return whole;

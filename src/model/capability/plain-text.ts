@@ -1,4 +1,4 @@
-import { ended, hashed, mixed } from "./hash.js";
+import { mixed, withKey } from "./hash.js";
 import { actionNumber, ANY_ACTION, Route } from "./route.js";
 import { CHARACTERS_MAX, SEGMENTS_MAX, SLASH, STAR, startsWithNet, WILDCARDS_MAX } from "./syntax.js";
 
@@ -20,6 +20,11 @@ export class PlainText {
 
 const COLON = 0x3a;
 const DOT = 0x2e;
+const SPACE = 0x20;
+const HYPHEN = 0x2d;
+/** Characters of a method and of a host name. */
+const METHOD_MAX = 32;
+const HOST_MAX = 253;
 
 const WORD = 1;
 const WORD_FIRST = 2;
@@ -102,7 +107,7 @@ function read(text: string): boolean {
     bodyStart = hostStart(text, at);
     const hostEnd = literalHostEnd(text, bodyStart);
     if (hostEnd < 0) return false;
-    depth = fileLabels(prefixes, text, bodyStart, hostEnd);
+    depth = fileLabels(prefixes);
     number = prefixes[depth] as number;
     at = hostEnd + 1;
   } else if (domainEnd === 2) {
@@ -117,10 +122,11 @@ function read(text: string): boolean {
   let literalEnd = length + 1;
   let segmentStart = at;
   let stars = 0;
+  let key = 0;
   for (; ; at++) {
     unit = at < length ? text.charCodeAt(at) : SLASH;
     if (isKind(unit, allowed)) {
-      number = mixed(number, unit);
+      key = mixed(key, unit);
     } else if (unit === STAR) {
       stars++;
     } else if (unit !== SLASH) {
@@ -132,9 +138,10 @@ function read(text: string): boolean {
         if (literalEnd > length) literalEnd = segmentStart;
         stars = 0;
       } else if (literalEnd > length) {
-        number = ended(number);
+        number = withKey(number, key);
         prefixes[++depth] = number;
       }
+      key = 0;
       if (at >= length) break;
       segmentStart = at + 1;
     }
@@ -165,15 +172,18 @@ function isPlainSegment(text: string, start: number, end: number, stars: number,
 
 /** After `METHOD `, when there is one. */
 function hostStart(text: string, start: number): number {
-  const space = text.indexOf(" ", start);
-  if (space <= start || space - start > 32) return start;
-  for (let at = start; at < space; at++) {
+  for (let at = start; at - start <= METHOD_MAX; at++) {
     const unit = text.charCodeAt(at);
+    if (unit === SPACE && at > start) return at + 1;
     const isLetter = unit >= 0x41 && unit <= 0x5a;
-    if (!isLetter && !(unit === 0x2d && at > start)) return start;
+    if (!isLetter && !(unit === HYPHEN && at > start)) return start;
   }
-  return space + 1;
+  return start;
 }
+
+/** Numbers of the labels of the host that was read last, from the left. */
+const labels = new Int32Array(128);
+let labelCount = 0;
 
 /**
  * The slash after a host name that is canonical: no address, port, scheme, wildcard, IDNA form or capital, and a last
@@ -181,29 +191,37 @@ function hostStart(text: string, start: number): number {
  */
 function literalHostEnd(text: string, start: number): number {
   let labelStart = start;
+  let key = 0;
+  labelCount = 0;
   for (let at = start; at < text.length; at++) {
     const unit = text.charCodeAt(at);
-    if (isKind(unit, HOST)) continue;
+    if (isKind(unit, HOST)) {
+      key = mixed(key, unit);
+      continue;
+    }
     if (unit !== DOT && unit !== SLASH) return -1;
     const length = at - labelStart;
-    if (length === 0 || length > 63 || text.startsWith("xn--", labelStart)) return -1;
-    if (unit === SLASH) return at - start <= 253 && isKind(text.charCodeAt(labelStart), WORD_FIRST) ? at : -1;
+    if (length === 0 || length > 63 || at - start > HOST_MAX || isInternational(text, labelStart)) return -1;
+    labels[labelCount++] = key;
+    if (unit === SLASH) return isKind(text.charCodeAt(labelStart), WORD_FIRST) ? at : -1;
     labelStart = at + 1;
+    key = 0;
   }
   return -1;
 }
 
+function isInternational(text: string, start: number): boolean {
+  return text.charCodeAt(start) === 0x78 && text.startsWith("xn--", start);
+}
+
 /** Labels are keys from the right, and then comes the one between host and path. @returns how many keys these are. */
-function fileLabels(prefixes: Int32Array, text: string, start: number, hostEnd: number): number {
+function fileLabels(prefixes: Int32Array): number {
   let number = prefixes[0] as number;
   let depth = 0;
-  for (let end = hostEnd; end > start;) {
-    let labelStart = end;
-    while (labelStart > start && text.charCodeAt(labelStart - 1) !== DOT) labelStart--;
-    number = ended(hashed(number, text, labelStart, end));
+  for (let label = labelCount - 1; label >= 0; label--) {
+    number = withKey(number, labels[label] as number);
     prefixes[++depth] = number;
-    end = labelStart - 1;
   }
-  prefixes[++depth] = ended(mixed(number, SLASH));
+  prefixes[++depth] = withKey(number, mixed(0, SLASH));
   return depth;
 }
