@@ -1,9 +1,9 @@
 import { type Capability, covers, exceptPattern, parseCapability, parseScope } from "./capability/index.js";
 import type { Constraints } from "./constraint/index.js";
 import { copyJson } from "./copy-json.js";
-import { type AuditEvent, textMember, timeOf } from "./event.js";
+import { type AuditEvent, timeOf } from "./event.js";
 import { type Provenance, provenanceOf } from "./provenance.js";
-import type { JsonValue } from "./json.js";
+import { asText, type JsonValue } from "./json.js";
 import { instantMs, parseDuration, parseInstant } from "./time.js";
 
 /** Sliding window of a `rate` constraint: the times (ms) of the authorisations in it when last charged, in order. */
@@ -76,7 +76,7 @@ abstract class Link {
     const expires = event["expires_at"];
     const end = typeof expires === "string" ? instantMs(expires) : undefined;
     const key = event["policy_key"];
-    this.capability = parseCapability(textMember(event, "capability"));
+    this.capability = parseCapability(asText(event["capability"], "capability"));
     this.above = above;
     this.terms = termsOf(event, this.capability, above);
     this.holder = holder;
@@ -142,9 +142,9 @@ export class ContractRecord extends Link {
   readonly issuedTo: string;
 
   constructor(event: AuditEvent) {
-    const issuedTo = textMember(event, "issued_to");
+    const issuedTo = asText(event["issued_to"], "issued_to");
     const holder = issuedTo.includes("*") ? "*" : issuedTo;
-    super(event, textMember(event, "contract_id"), holder, event["issued_by"], undefined);
+    super(event, asText(event["contract_id"], "contract_id"), holder, event["issued_by"], undefined);
     this.issuedTo = issuedTo;
   }
 
@@ -158,7 +158,7 @@ export class BindingRecord extends Link {
 
   /** @param agentId the event's own, in the one copy that all of the agent's bindings share. */
   constructor(event: AuditEvent, agentId: string, above: LinkRecord) {
-    super(event, textMember(event, "binding_id"), agentId, event["created_by"], above);
+    super(event, asText(event["binding_id"], "binding_id"), agentId, event["created_by"], above);
   }
 
   get agentId(): string {
@@ -198,7 +198,7 @@ export type LinkRecord = ContractRecord | BindingRecord;
 function termsOf(event: AuditEvent, capability: Capability, above: LinkRecord | undefined): Terms {
   const scopeText = event["scope"];
   const given = event["constraints"];
-  const hasConstraints = typeof given === "object" && given !== null && Object.keys(given).length > 0;
+  const hasConstraints = typeof given === "object" && given !== null && hasMembers(given);
   const scope = typeof scopeText === "string" ? parseScope(capability, scopeText) : undefined;
   const gates = above === undefined ? undefined : gatesOf(capability, scope, above);
   if (!hasConstraints && scope === undefined && gates === undefined) return noTerms;
@@ -214,6 +214,12 @@ function termsOf(event: AuditEvent, capability: Capability, above: LinkRecord | 
     excluded: except === undefined ? noTerms.excluded : except.map((each) => exceptPattern(capability, each)),
     window: rate === undefined ? undefined : { limit: rate.limit, perMs: parseDuration(rate.per), times: [] },
   };
+}
+
+/** Without a list of them: nearly always there are none. */
+function hasMembers(value: object): boolean {
+  for (const key in value) if (Object.hasOwn(value, key)) return true;
+  return false;
 }
 
 /** What is implied by a narrower gate needs no check of its own: most chains end up with one gate. */

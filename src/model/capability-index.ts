@@ -1,5 +1,6 @@
-import { ANY_ACTION, type Capability, ended, hashed, joined, routeOf } from "./capability/index.js";
+import { ANY_ACTION, type Capability, covers, ended, hashed, joined, routeOf } from "./capability/index.js";
 import { Chains } from "./chains.js";
+import { PlaceTable } from "./place-table.js";
 
 interface Entry {
   readonly capability: Capability;
@@ -24,7 +25,7 @@ const EVERY = 2;
  */
 export class CapabilityIndex<T extends Entry> {
   readonly #entries: readonly T[];
-  readonly #places = new Chains();
+  readonly #places = new PlaceTable<T>();
   readonly #holders = new Chains();
   /** By depth `NAMED` and `EVERY`. */
   readonly #depths = new Uint8Array(256);
@@ -35,10 +36,11 @@ export class CapabilityIndex<T extends Entry> {
   }
 
   add(position: number): void {
-    const { holder, capability } = this.#entries[position] as T;
+    const entry = this.#entries[position] as T;
+    const { holder, capability } = entry;
     const number = holderNumber(holder);
     this.#holders.add(number, position);
-    this.#places.add(placeOf(number, capability), position);
+    this.#places.add(placeOf(number, capability), entry);
     const { action, depth } = routeOf(capability);
     this.#depths[depth] = (this.#depths[depth] as number) | (action === ANY_ACTION ? EVERY : NAMED);
   }
@@ -66,49 +68,67 @@ export class CapabilityIndex<T extends Entry> {
 
   /** Takes entries of the same place that `drop` chooses out of what is found: the dead make room for the living. */
   prune({ holder, capability }: T, drop: (entry: T) => boolean): void {
-    this.#places.remove(placeOf(holderNumber(holder), capability), (position) => {
-      const entry = this.#entries[position] as T;
-      return entry.holder === holder && drop(entry);
-    });
+    const place = placeOf(holderNumber(holder), capability);
+    this.#places.remove(place, (entry) => entry.holder === holder && drop(entry));
   }
 
   /** Every entry of a holder that may cover `requirement`, in the order in which they were made. */
   candidates(holder: string, requirement: Capability): readonly T[] {
+    return this.#found(holder, requirement, false);
+  }
+
+  /** Those of them whose capability covers it. */
+  covering(holder: string, requirement: Capability): readonly T[] {
+    return this.#found(holder, requirement, true);
+  }
+
+  #found(holder: string, requirement: Capability, mustCover: boolean): readonly T[] {
     const number = holderNumber(holder);
     if (this.#holders.first(number) === 0) return none;
     const { prefixes, depth: last, action } = routeOf(requirement);
     const named = joined(number, action);
     const depths = this.#depths;
     const places = this.#places;
-    let found: T[] | undefined;
+    let found: readonly T[] = none;
     for (let depth = 0; depth <= last; depth++) {
       const there = depths[depth] as number;
       if (there === 0) continue;
       const prefix = prefixes[depth] as number;
       if ((there & NAMED) !== 0 && action !== ANY_ACTION) {
-        const link = places.first(joined(named, prefix));
-        if (link !== 0) found = this.#collect(link, holder, found);
+        const slot = places.find(joined(named, prefix));
+        if (slot >= 0) found = collected(places, slot, holder, requirement, mustCover, found);
       }
       if ((there & EVERY) !== 0) {
-        const link = places.first(placeAt(number, prefix, ANY_ACTION));
-        if (link !== 0) found = this.#collect(link, holder, found);
+        const slot = places.find(placeAt(number, prefix, ANY_ACTION));
+        if (slot >= 0) found = collected(places, slot, holder, requirement, mustCover, found);
       }
     }
-    if (found === undefined) return none;
-    return found.length === 1 ? found : found.sort((one, other) => one.createdSeq - other.createdSeq);
+    if (found.length <= 1) return found;
+    return [...found].sort((one, other) => one.createdSeq - other.createdSeq);
   }
+}
 
-  #collect(from: number, holder: string, before: T[] | undefined): T[] | undefined {
-    let found = before;
-    for (let link = from; link !== 0; link = this.#places.after(link)) {
-      const entry = this.#entries[this.#places.position(link)] as T;
-      if (entry.holder !== holder) continue;
-      // Nearly always there is one.
-      if (found === undefined) found = [entry];
-      else found.push(entry);
-    }
-    return found;
+/** `before` and what a slot holds for a holder. */
+function collected<T extends Entry>(
+  places: PlaceTable<T>,
+  slot: number,
+  holder: string,
+  requirement: Capability,
+  mustCover: boolean,
+  before: readonly T[],
+): readonly T[] {
+  const capability = places.capability(slot);
+  if (capability === undefined) {
+    const more = places
+      .list(slot)
+      .filter((entry) => entry.holder === holder && (!mustCover || covers(entry.capability, requirement)));
+    return [...before, ...more];
   }
+  // Nearly always there is one, and its capability is compared while itself is waited for.
+  if (mustCover && !covers(capability, requirement)) return before;
+  const entry = places.entry(slot);
+  if (entry.holder !== holder) return before;
+  return before.length === 0 ? [entry] : [...before, entry];
 }
 
 let lastHolder = "";

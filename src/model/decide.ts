@@ -84,10 +84,9 @@ type Refused = { readonly reason: DenialReason; readonly nearest: ChainRefusal |
 function grantFor(request: ChainRequest, state: State, now: number): BindingRecord | Refused {
   let best: BindingRecord | undefined;
   let nearest: ChainRefusal | undefined;
-  const candidates = state.bindingCandidates(request.agentId, request.requirement);
-  for (let index = 0; index < candidates.length; index++) {
-    const binding = candidates[index] as BindingRecord;
-    if (!covers(binding.capability, request.requirement)) continue;
+  const bindings = state.coveringBindings(request.agentId, request.requirement);
+  for (let index = 0; index < bindings.length; index++) {
+    const binding = bindings[index] as BindingRecord;
     const refusal = refusalOf(binding, request, now);
     if (refusal === undefined) {
       if (best === undefined || isPreferred(binding, best)) best = binding;

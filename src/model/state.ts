@@ -3,8 +3,9 @@ import { CapabilityIndex } from "./capability-index.js";
 import { type Capability, ended, hashed } from "./capability/index.js";
 import { Chains } from "./chains.js";
 import { type Change, changesOf } from "./change.js";
-import { type AuditEvent, textMember, timeOf } from "./event.js";
+import { type AuditEvent, timeOf } from "./event.js";
 import { matchesAgents } from "./identifier.js";
+import { asText } from "./json.js";
 
 /**
  * The state of authority: a fold over the log (DESIGN, The one idea), held in memory with the indices that
@@ -105,6 +106,11 @@ export class State {
     return this.#bindings.candidates(agentId, requirement);
   }
 
+  /** Those of them whose capability covers it. */
+  coveringBindings(agentId: string, requirement: Capability): readonly BindingRecord[] {
+    return this.#bindings.covering(agentId, requirement);
+  }
+
   /** Contracts issued to an agent that may cover the requirement. */
   contractCandidates(agentId: string, requirement: Capability): readonly ContractRecord[] {
     const own = this.#contracts.candidates(agentId, requirement);
@@ -124,7 +130,7 @@ export class State {
     const above = typeof aboveId === "string" ? this.link(aboveId) : undefined;
     if (above === undefined)
       throw new TypeError(`event ${event.seq} binds under something that does not exist`);
-    const agentId = textMember(event, "agent_id");
+    const agentId = asText(event["agent_id"], "agent_id");
     const record = new BindingRecord(event, this.#bindings.anyOf(agentId)?.agentId ?? agentId, above);
     this.#bindings.add(this.#file(record, supersedes));
   }

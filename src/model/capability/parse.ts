@@ -73,6 +73,7 @@ export function parseScope(of: Capability, scope: string): Capability {
  */
 export function exceptPattern(of: Capability, pattern: string): Capability {
   const excepted = parseResourceOf(of, pattern, EXCEPT_DEFAULTS);
+  if (excepted.isPlain) return excepted;
   const { domain, action, text, wildcards, resource } = excepted;
   if (resource?.kind !== "net") return excepted;
   const plainText = `${domain}:${action}:${pattern}`;
