@@ -56,6 +56,11 @@ export class CapabilityIndex<T extends Entry> {
     return found.reverse();
   }
 
+  /** False when a holder has no entries at all. */
+  mayHave(holder: string): boolean {
+    return this.#holders.first(holderNumber(holder)) !== 0;
+  }
+
   /** Some entry of a holder. */
   anyOf(holder: string): T | undefined {
     const holders = this.#holders;
@@ -84,7 +89,6 @@ export class CapabilityIndex<T extends Entry> {
 
   #found(holder: string, requirement: Capability, mustCover: boolean): readonly T[] {
     const number = holderNumber(holder);
-    if (this.#holders.first(number) === 0) return none;
     const { prefixes, depth: last, action } = routeOf(requirement);
     const named = joined(number, action);
     const depths = this.#depths;

@@ -113,7 +113,8 @@ export class State {
 
   /** Contracts issued to an agent that may cover the requirement. */
   contractCandidates(agentId: string, requirement: Capability): readonly ContractRecord[] {
-    const own = this.#contracts.candidates(agentId, requirement);
+    // Most contracts are issued to all.
+    const own = this.#contracts.mayHave(agentId) ? this.#contracts.candidates(agentId, requirement) : [];
     let many = this.#contracts.candidates("*", requirement);
     if (!many.every(isForAll))
       many = many.filter(({ issuedTo }) => issuedTo === "*" || matchesAgents(issuedTo, agentId));
