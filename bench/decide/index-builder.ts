@@ -23,7 +23,8 @@ function usedBytes(): number {
   // Twice: what finalisers let go of is collected by the second.
   globalThis.gc?.();
   globalThis.gc?.();
-  return process.memoryUsage().heapUsed;
+  const { heapUsed, external } = process.memoryUsage();
+  return heapUsed + external;
 }
 
 function build(): Built {

@@ -1,9 +1,9 @@
 import { type Capability, covers, exceptPattern, parseCapability, parseScope } from "./capability/index.js";
 import type { Constraints } from "./constraint/index.js";
 import { copyJson } from "./copy-json.js";
-import { type AuditEvent, textMember, timeOf } from "./event.js";
+import { type AuditEvent, timeOf } from "./event.js";
 import { type Provenance, provenanceOf } from "./provenance.js";
-import type { JsonValue } from "./json.js";
+import { asText, type JsonValue } from "./json.js";
 import { instantMs, parseDuration, parseInstant } from "./time.js";
 
 /** Sliding window of a `rate` constraint: the times (ms) of the authorisations in it when last charged, in order. */
@@ -36,6 +36,11 @@ const noTerms: Terms = Object.freeze({
   window: undefined,
 });
 
+/** A `Date` goes to 8.64e15 ms: a thousand of these millions, so that both parts fit small integers of every build of V8. */
+const part = 2 ** 30;
+const never = 0x3fffffff;
+const unknown = -0x3fffffff;
+
 /**
  * What a contract and a binding have in common: a link of a chain of authority. A million of them have to fit into
  * memory, so that what few have stands apart (`Terms`) and what many have in common is shared.
@@ -46,7 +51,11 @@ abstract class Link {
   /** The parent binding, or the contract, that a binding puts to work; a contract has nothing above it. */
   readonly above: LinkRecord | undefined;
   readonly terms: Terms;
-  readonly expiresAt: number | undefined;
+  /** The agent that may use it; of a contract whom it was issued to, `*` for all patterns of agents. */
+  readonly holder: string;
+  // The end in two small integers: a number of its own would lie somewhere else.
+  readonly #endHigh: number;
+  readonly #endLow: number;
   revokedSeq: number | undefined = undefined;
   readonly id: string;
   readonly createdSeq: number;
@@ -57,19 +66,40 @@ abstract class Link {
   readonly provenance: Provenance;
   uses = 0;
 
-  constructor(event: AuditEvent, id: string, by: JsonValue | undefined, above: LinkRecord | undefined) {
+  constructor(
+    event: AuditEvent,
+    id: string,
+    holder: string,
+    by: JsonValue | undefined,
+    above: LinkRecord | undefined,
+  ) {
     const expires = event["expires_at"];
+    const end = typeof expires === "string" ? instantMs(expires) : undefined;
     const key = event["policy_key"];
-    this.capability = parseCapability(textMember(event, "capability"));
+    this.capability = parseCapability(asText(event["capability"], "capability"));
     this.above = above;
     this.terms = termsOf(event, this.capability, above);
-    this.expiresAt = typeof expires === "string" ? instantMs(expires) : undefined;
+    this.holder = holder;
+    this.#endHigh = end === undefined ? never : Number.isNaN(end) ? unknown : Math.floor(end / part);
+    this.#endLow = end === undefined || Number.isNaN(end) ? 0 : end - this.#endHigh * part;
     this.id = id;
     this.createdSeq = event.seq;
     this.createdAt = timeOf(event);
     this.delegable = event["delegable"] === true;
     this.policyKey = typeof key === "string" ? key : undefined;
     this.provenance = provenanceOf(event, by);
+  }
+
+  /** ms since the epoch; NaN when what was written is no time. */
+  get expiresAt(): number | undefined {
+    if (this.#endHigh === never) return undefined;
+    return this.#endHigh === unknown ? Number.NaN : this.#endHigh * part + this.#endLow;
+  }
+
+  /** Whether it has ended. An end that is no time has passed always, and at a time that is none all have. */
+  isPast(now: number): boolean {
+    const high = this.#endHigh;
+    return high !== never && (high === unknown || !(now < high * part + this.#endLow));
   }
 
   get scope(): Capability | undefined {
@@ -112,8 +142,10 @@ export class ContractRecord extends Link {
   readonly issuedTo: string;
 
   constructor(event: AuditEvent) {
-    super(event, textMember(event, "contract_id"), event["issued_by"], undefined);
-    this.issuedTo = textMember(event, "issued_to");
+    const issuedTo = asText(event["issued_to"], "issued_to");
+    const holder = issuedTo.includes("*") ? "*" : issuedTo;
+    super(event, asText(event["contract_id"], "contract_id"), holder, event["issued_by"], undefined);
+    this.issuedTo = issuedTo;
   }
 
   get kind(): "contract" {
@@ -123,12 +155,14 @@ export class ContractRecord extends Link {
 
 export class BindingRecord extends Link {
   declare readonly above: LinkRecord;
-  readonly agentId: string;
 
   /** @param agentId the event's own, in the one copy that all of the agent's bindings share. */
   constructor(event: AuditEvent, agentId: string, above: LinkRecord) {
-    super(event, textMember(event, "binding_id"), event["created_by"], above);
-    this.agentId = agentId;
+    super(event, asText(event["binding_id"], "binding_id"), agentId, event["created_by"], above);
+  }
+
+  get agentId(): string {
+    return this.holder;
   }
 
   get kind(): "binding" {
@@ -164,7 +198,7 @@ export type LinkRecord = ContractRecord | BindingRecord;
 function termsOf(event: AuditEvent, capability: Capability, above: LinkRecord | undefined): Terms {
   const scopeText = event["scope"];
   const given = event["constraints"];
-  const hasConstraints = typeof given === "object" && given !== null && Object.keys(given).length > 0;
+  const hasConstraints = typeof given === "object" && given !== null && hasMembers(given);
   const scope = typeof scopeText === "string" ? parseScope(capability, scopeText) : undefined;
   const gates = above === undefined ? undefined : gatesOf(capability, scope, above);
   if (!hasConstraints && scope === undefined && gates === undefined) return noTerms;
@@ -180,6 +214,12 @@ function termsOf(event: AuditEvent, capability: Capability, above: LinkRecord | 
     excluded: except === undefined ? noTerms.excluded : except.map((each) => exceptPattern(capability, each)),
     window: rate === undefined ? undefined : { limit: rate.limit, perMs: parseDuration(rate.per), times: [] },
   };
+}
+
+/** Without a list of them: nearly always there are none. */
+function hasMembers(value: object): boolean {
+  for (const key in value) if (Object.hasOwn(value, key)) return true;
+  return false;
 }
 
 /** What is implied by a narrower gate needs no check of its own: most chains end up with one gate. */

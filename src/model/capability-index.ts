@@ -1,118 +1,158 @@
-import {
-  type Capability,
-  depthOf,
-  placeAt,
-  placeOf,
-  placeOfAction,
-  prefixNumbers,
-} from "./capability/index.js";
+import { ANY_ACTION, type Capability, covers, ended, hashed, joined, routeOf } from "./capability/index.js";
+import { Chains } from "./chains.js";
+import { PlaceTable } from "./place-table.js";
 
 interface Entry {
   readonly capability: Capability;
+  /** Who has it. */
+  readonly holder: string;
+  /** Where it stands among the entries in time. */
+  readonly createdSeq: number;
 }
 
-/** Beyond this many entries places are looked up instead of compared one after the other. */
-const scannedMax = 32;
 const none: readonly never[] = Object.freeze([]);
-/** The place of what was pruned: none. */
-const nowhere = -1;
+/** What there is anywhere at a depth: grants of named actions, grants of every action. */
+const NAMED = 1;
+const EVERY = 2;
 
 /**
  * Finds the few grants that could cover a requirement without looking at all of them (SEMANTICS D1).
  *
- * A grant stands at the place that the literal beginning of its resource gives. Law: if a grant covers a requirement,
- * its keys are a prefix of the requirement's keys, so the places of the requirement's prefixes hold every grant that
- * can cover it; the caller still asks `covers`. Places are numbers side by side: whether any of an agent's ten bindings
- * matters is found out without touching the bindings.
+ * A grant stands at the place that its holder, its action and the literal beginning of its resource give. Law: if a
+ * grant covers a requirement, its keys are a prefix of the requirement's keys, so the places of the requirement's
+ * prefixes hold every grant that can cover it; the caller still asks `covers`. A place is one number in one table for all
+ * holders: a lookup is a few cache misses that do not wait for each other, however many bindings there are.
  */
 export class CapabilityIndex<T extends Entry> {
-  /** Of each entry its place and then itself: what is read together lies together. */
-  readonly #slots: (number | T)[] = [];
-  /** Positions of entries by place and action, when there are many. */
-  #positions: Map<number, number[]> | undefined;
+  readonly #entries: readonly T[];
+  readonly #places = new PlaceTable<T>();
+  readonly #holders = new Chains();
+  /** By depth `NAMED` and `EVERY`. */
+  readonly #depths = new Uint8Array(256);
 
-  /** Everything that was ever added, in order; what was pruned is among it. */
-  get all(): readonly T[] {
-    return this.#slots.filter((slot) => typeof slot !== "number");
+  /** @param entries a list that is appended to, of which this index knows the positions that it was told (`add`). */
+  constructor(entries: readonly T[]) {
+    this.#entries = entries;
   }
 
-  get first(): T | undefined {
-    return this.#slots[1] as T | undefined;
+  add(position: number): void {
+    const entry = this.#entries[position] as T;
+    const { holder, capability } = entry;
+    const number = holderNumber(holder);
+    this.#holders.add(number, position);
+    this.#places.add(placeOf(number, capability), entry);
+    const { action, depth } = routeOf(capability);
+    this.#depths[depth] = (this.#depths[depth] as number) | (action === ANY_ACTION ? EVERY : NAMED);
   }
 
-  add(entry: T): void {
-    const slots = this.#slots;
-    slots.push(placeOf(entry.capability), entry);
-    const position = slots.length - 2;
-    if (this.#positions !== undefined) this.#file(this.#positions, position);
-    else if (position >= 2 * scannedMax) {
-      this.#positions = new Map();
-      for (let each = 0; each <= position; each += 2) this.#file(this.#positions, each);
+  /** Everything that was ever added of a holder, in order; what was pruned is among it. */
+  of(holder: string): readonly T[] {
+    const found: T[] = [];
+    const holders = this.#holders;
+    for (let link = holders.first(holderNumber(holder)); link !== 0; link = holders.after(link)) {
+      const entry = this.#entries[holders.position(link)] as T;
+      if (entry.holder === holder) found.push(entry);
     }
+    return found.reverse();
+  }
+
+  /** False when a holder has no entries at all. */
+  mayHave(holder: string): boolean {
+    return this.#holders.first(holderNumber(holder)) !== 0;
+  }
+
+  /** Some entry of a holder. */
+  anyOf(holder: string): T | undefined {
+    const holders = this.#holders;
+    for (let link = holders.first(holderNumber(holder)); link !== 0; link = holders.after(link)) {
+      const entry = this.#entries[holders.position(link)] as T;
+      if (entry.holder === holder) return entry;
+    }
+    return undefined;
   }
 
   /** Takes entries of the same place that `drop` chooses out of what is found: the dead make room for the living. */
-  prune(like: Capability, drop: (entry: T) => boolean): void {
-    const place = placeOf(like);
-    const key = placeOfAction(place, like);
-    const slots = this.#slots;
-    const stays = (position: number): boolean => {
-      if (slots[position] !== place || !drop(slots[position + 1] as T)) return true;
-      slots[position] = nowhere;
-      return false;
-    };
-    if (this.#positions !== undefined) {
-      this.#positions.set(key, (this.#positions.get(key) ?? []).filter(stays));
-    } else {
-      for (let position = 0; position < slots.length; position += 2) stays(position);
+  prune({ holder, capability }: T, drop: (entry: T) => boolean): void {
+    const place = placeOf(holderNumber(holder), capability);
+    this.#places.remove(place, (entry) => entry.holder === holder && drop(entry));
+  }
+
+  /** Every entry of a holder that may cover `requirement`, in the order in which they were made. */
+  candidates(holder: string, requirement: Capability): readonly T[] {
+    return this.#found(holder, requirement, false);
+  }
+
+  /** Those of them whose capability covers it. */
+  covering(holder: string, requirement: Capability): readonly T[] {
+    return this.#found(holder, requirement, true);
+  }
+
+  #found(holder: string, requirement: Capability, mustCover: boolean): readonly T[] {
+    const number = holderNumber(holder);
+    const { prefixes, depth: last, action } = routeOf(requirement);
+    const named = joined(number, action);
+    const depths = this.#depths;
+    const places = this.#places;
+    let found: readonly T[] = none;
+    for (let depth = 0; depth <= last; depth++) {
+      const there = depths[depth] as number;
+      if (there === 0) continue;
+      const prefix = prefixes[depth] as number;
+      if ((there & NAMED) !== 0 && action !== ANY_ACTION) {
+        const slot = places.find(joined(named, prefix));
+        if (slot >= 0) found = collected(places, slot, holder, requirement, mustCover, found);
+      }
+      if ((there & EVERY) !== 0) {
+        const slot = places.find(placeAt(number, prefix, ANY_ACTION));
+        if (slot >= 0) found = collected(places, slot, holder, requirement, mustCover, found);
+      }
     }
+    if (found.length <= 1) return found;
+    return [...found].sort((one, other) => one.createdSeq - other.createdSeq);
   }
+}
 
-  /** Every entry that may cover `requirement`, in no order. */
-  candidates(requirement: Capability): readonly T[] {
-    const prefixes = prefixNumbers(requirement);
-    return this.#positions === undefined
-      ? this.#compared(prefixes)
-      : this.#lookedUp(this.#positions, prefixes, requirement);
+/** `before` and what a slot holds for a holder. */
+function collected<T extends Entry>(
+  places: PlaceTable<T>,
+  slot: number,
+  holder: string,
+  requirement: Capability,
+  mustCover: boolean,
+  before: readonly T[],
+): readonly T[] {
+  const capability = places.capability(slot);
+  if (capability === undefined) {
+    const more = places
+      .list(slot)
+      .filter((entry) => entry.holder === holder && (!mustCover || covers(entry.capability, requirement)));
+    return [...before, ...more];
   }
+  // Nearly always there is one, and its capability is compared while itself is waited for.
+  if (mustCover && !covers(capability, requirement)) return before;
+  const entry = places.entry(slot);
+  if (entry.holder !== holder) return before;
+  return before.length === 0 ? [entry] : [...before, entry];
+}
 
-  #compared(prefixes: readonly number[]): readonly T[] {
-    const slots = this.#slots;
-    let found: T[] | undefined;
-    for (let position = 0; position < slots.length; position += 2) {
-      const place = slots[position] as number;
-      const depth = depthOf(place);
-      if (depth >= prefixes.length || place !== placeAt(prefixes, depth)) continue;
-      const entry = slots[position + 1] as T;
-      // Nearly always there is one.
-      if (found === undefined) found = [entry];
-      else found.push(entry);
-    }
-    return found ?? none;
-  }
+let lastHolder = "";
+let lastNumber = 0;
 
-  #lookedUp(
-    positions: Map<number, number[]>,
-    prefixes: readonly number[],
-    requirement: Capability,
-  ): readonly T[] {
-    const found = new Set<T>();
-    for (let depth = 0; depth < prefixes.length; depth++) {
-      const place = placeAt(prefixes, depth);
-      for (const position of positions.get(placeOfAction(place, requirement)) ?? none)
-        found.add(this.#slots[position + 1] as T);
-      for (const position of positions.get(placeOfAction(place)) ?? none)
-        found.add(this.#slots[position + 1] as T);
-    }
-    return [...found];
+function holderNumber(holder: string): number {
+  // One decision asks several times.
+  if (holder !== lastHolder) {
+    lastNumber = ended(hashed(0, holder, 0, holder.length));
+    lastHolder = holder;
   }
+  return lastNumber;
+}
 
-  #file(positions: Map<number, number[]>, position: number): void {
-    const place = this.#slots[position] as number;
-    if (place === nowhere) return;
-    const key = placeOfAction(place, (this.#slots[position + 1] as T).capability);
-    const known = positions.get(key);
-    if (known === undefined) positions.set(key, [position]);
-    else known.push(position);
-  }
+function placeOf(holder: number, capability: Capability): number {
+  const { prefixes, depth, action } = routeOf(capability);
+  return placeAt(holder, prefixes[depth] as number, action);
+}
+
+/** A number for all three. Others may have it too. */
+function placeAt(holder: number, prefix: number, action: number): number {
+  return joined(joined(holder, action), prefix);
 }

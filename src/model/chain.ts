@@ -59,7 +59,7 @@ export function refusalOf(
 export function livenessRefusal(binding: BindingRecord, now: number): ChainRefusal | undefined {
   let isAlive = true;
   for (let link: LinkRecord | undefined = binding; link !== undefined; link = link.above) {
-    isAlive &&= link.revokedSeq === undefined && !isPast(link.expiresAt, now) && !isYetToBegin(link, now);
+    isAlive &&= link.revokedSeq === undefined && !link.isPast(now) && !isYetToBegin(link, now);
   }
   return isAlive ? undefined : whyNotAlive(binding, now);
 }
@@ -70,13 +70,13 @@ function whyNotAlive(binding: BindingRecord, now: number): ChainRefusal | undefi
   const contract = chain[chain.length - 1] as LinkRecord;
   const refuse = (reason: DenialReason, link: LinkRecord, detail: () => string): ChainRefusal =>
     new ChainRefusal(reason, binding, link, detail);
-  if (isPast(contract.expiresAt, now))
+  if (contract.isPast(now))
     return refuse("contract_expired", contract, () => `it ended ${when(contract.expiresAt)}`);
   if (contract.revokedSeq !== undefined) return refuse("contract_revoked", contract, () => "it was revoked");
   const early = chain.find((link) => isYetToBegin(link, now));
   if (early !== undefined)
     return refuse("binding_not_yet_valid", early, () => `it begins ${when(early.notBefore)}`);
-  const past = chain.find((link) => isPast(link.expiresAt, now));
+  const past = chain.find((link) => link.isPast(now));
   if (past !== undefined) return refuse("binding_expired", past, () => `it ended ${when(past.expiresAt)}`);
   const revoked = chain.find((link) => link.revokedSeq !== undefined);
   return revoked === undefined ? undefined : refuse("binding_revoked", revoked, () => "it was revoked");
@@ -220,13 +220,9 @@ function isWindowFull(window: NonNullable<LinkRecord["window"]>, now: number): b
   return oldest !== undefined && !(oldest <= now - window.perMs);
 }
 
+/** Written so that a time that is no number (NaN) allows nothing. */
 function isYetToBegin({ notBefore }: LinkRecord, now: number): boolean {
   return notBefore !== undefined && !(now >= notBefore);
-}
-
-/** Comparisons of time are written so that a time that is no number (NaN) allows nothing. */
-function isPast(expiresAt: number | undefined, now: number): boolean {
-  return expiresAt !== undefined && !(now < expiresAt);
 }
 
 function when(at: number | undefined): string {

@@ -1,5 +1,5 @@
 import { type AuditEvent, textMember, timeOf } from "./event.js";
-import type { JsonObject } from "./json.js";
+import { asText, type JsonObject } from "./json.js";
 
 /**
  * What an event does to the state of authority. Both projections, the one in memory and the one in a
@@ -81,7 +81,7 @@ function authorisation(event: AuditEvent): readonly Change[] {
 }
 
 function bindingChange(event: AuditEvent): Change {
-  const id = textMember(event, "binding_id");
+  const id = asText(event["binding_id"], "binding_id");
   const supersedes = event["supersedes"];
   return typeof supersedes === "string"
     ? { kind: "binding", id, supersedes, event }

@@ -1,4 +1,4 @@
-import { BindingRecord } from "./authority.js";
+import { BindingRecord, type ContractRecord } from "./authority.js";
 import { type Capability, covers } from "./capability/index.js";
 import { type ChainRefusal, type ChainRequest, livenessRefusal, refusalOf } from "./chain.js";
 import { cameFurther, type DenialReason } from "./denial.js";
@@ -55,7 +55,8 @@ export function decide(request: DecisionRequest, state: State, now: number): Dec
   for (let index = 0; index < request.ceiling.length; index++) {
     if (!covers(request.ceiling[index] as Capability, first)) return denied("capability_mismatch", first);
   }
-  if (state.suspended.has(request.agentId)) return denied("agent_suspended", first);
+  if (state.suspended.size > 0 && state.suspended.has(request.agentId))
+    return denied("agent_suspended", first);
 
   let bindings: BindingRecord[] | undefined;
   for (let index = 0; index < request.requirements.length; index++) {
@@ -83,10 +84,9 @@ type Refused = { readonly reason: DenialReason; readonly nearest: ChainRefusal |
 function grantFor(request: ChainRequest, state: State, now: number): BindingRecord | Refused {
   let best: BindingRecord | undefined;
   let nearest: ChainRefusal | undefined;
-  const candidates = state.bindingCandidates(request.agentId, request.requirement);
-  for (let index = 0; index < candidates.length; index++) {
-    const binding = candidates[index] as BindingRecord;
-    if (!covers(binding.capability, request.requirement)) continue;
+  const bindings = state.coveringBindings(request.agentId, request.requirement);
+  for (let index = 0; index < bindings.length; index++) {
+    const binding = bindings[index] as BindingRecord;
     const refusal = refusalOf(binding, request, now);
     if (refusal === undefined) {
       if (best === undefined || isPreferred(binding, best)) best = binding;
@@ -109,20 +109,25 @@ function isPreferred(a: BindingRecord, b: BindingRecord): boolean {
 
 /** No binding covers it: say whether a contract would have (D2). */
 function withoutBinding({ agentId, requirement }: ChainRequest, state: State, now: number): DenialReason {
-  let reason: DenialReason = "no_capability";
-  for (const contract of state.contractCandidates(agentId, requirement)) {
+  let furthest = 0;
+  const contracts = state.contractCandidates(agentId, requirement);
+  for (let index = 0; index < contracts.length; index++) {
+    const contract = contracts[index] as ContractRecord;
     if (!covers(contract.capability, requirement)) continue;
     if (contract.scope !== undefined && !covers(contract.scope, requirement)) continue;
-    const found: DenialReason =
-      contract.expiresAt !== undefined && now >= contract.expiresAt
-        ? "contract_expired"
-        : contract.revokedSeq !== undefined
-          ? "contract_revoked"
-          : "no_binding_found";
-    if (cameFurther(found, reason)) reason = found;
+    const found = contract.isPast(now) ? 1 : contract.revokedSeq !== undefined ? 2 : 3;
+    if (found > furthest) furthest = found;
   }
-  return reason;
+  return withoutBindings[furthest] as DenialReason;
 }
+
+/** In the order of precedence. */
+const withoutBindings: readonly DenialReason[] = [
+  "no_capability",
+  "contract_expired",
+  "contract_revoked",
+  "no_binding_found",
+];
 
 /** Whether an agent holds live authority over a capability by any binding, constraints on parameters aside. */
 export function holds(agentId: string, requirement: Capability, state: State, now: number): boolean {

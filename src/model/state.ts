@@ -1,9 +1,11 @@
 import { BindingRecord, ContractRecord, type LinkRecord } from "./authority.js";
 import { CapabilityIndex } from "./capability-index.js";
-import type { Capability } from "./capability/index.js";
+import { type Capability, ended, hashed } from "./capability/index.js";
+import { Chains } from "./chains.js";
 import { type Change, changesOf } from "./change.js";
-import { type AuditEvent, textMember, timeOf } from "./event.js";
+import { type AuditEvent, timeOf } from "./event.js";
 import { matchesAgents } from "./identifier.js";
+import { asText } from "./json.js";
 
 /**
  * The state of authority: a fold over the log (DESIGN, The one idea), held in memory with the indices that
@@ -14,14 +16,16 @@ export class State {
   seq = 0;
   /** Time (ms) of the last event: decisions never use an earlier one (SEMANTICS D8). */
   lastTime = 0;
-  /** Events of one moment follow each other: its text is read once. */
   readonly suspended = new Set<string>();
   /** Authorised steps that have not completed, by request id, with their `authorized` event. */
   readonly open = new Map<string, AuditEvent>();
-  readonly #links = new Map<string, LinkRecord>();
-  readonly #agents = new Map<string, CapabilityIndex<BindingRecord>>();
-  readonly #contractsTo = new Map<string, CapabilityIndex<ContractRecord>>();
-  readonly #contractsToMany = new CapabilityIndex<ContractRecord>();
+  /** Every contract and binding, in order; the indices know them by their positions. */
+  readonly #links: LinkRecord[] = [];
+  readonly #ids = new Chains();
+  readonly #bindings = new CapabilityIndex(this.#links as readonly LinkRecord[] as readonly BindingRecord[]);
+  readonly #contracts = new CapabilityIndex(
+    this.#links as readonly LinkRecord[] as readonly ContractRecord[],
+  );
 
   /** Folds the next event of the log. */
   fold(event: AuditEvent): readonly Change[] {
@@ -41,7 +45,7 @@ export class State {
       case "binding":
         return this.#addBinding(change.event, change.supersedes);
       case "revoke": {
-        const link = this.#links.get(change.id);
+        const link = this.link(change.id);
         // Terminal (A3): the first revocation stands.
         if (link === undefined || link.revokedSeq !== undefined) return;
         link.revokedSeq = change.seq;
@@ -64,24 +68,29 @@ export class State {
 
   /** For a projection that kept the counters: what `charge` added up to. */
   restoreUses(id: string, uses: number, times: readonly number[]): void {
-    const link = this.#links.get(id);
+    const link = this.link(id);
     if (link === undefined) return;
     link.uses = uses;
     if (link.window !== undefined) link.window.times.splice(0, Infinity, ...times);
   }
 
   contract(id: string): ContractRecord | undefined {
-    const link = this.#links.get(id);
+    const link = this.link(id);
     return link?.kind === "contract" ? link : undefined;
   }
 
   binding(id: string): BindingRecord | undefined {
-    const link = this.#links.get(id);
+    const link = this.link(id);
     return link?.kind === "binding" ? link : undefined;
   }
 
+  /** The newest of that id. */
   link(id: string): LinkRecord | undefined {
-    return this.#links.get(id);
+    for (let link = this.#ids.first(idNumber(id)); link !== 0; link = this.#ids.after(link)) {
+      const found = this.#links[this.#ids.position(link)] as LinkRecord;
+      if (found.id === id) return found;
+    }
+    return undefined;
   }
 
   links(): Iterable<LinkRecord> {
@@ -89,41 +98,50 @@ export class State {
   }
 
   bindingsOf(agentId: string): readonly BindingRecord[] {
-    return this.#agents.get(agentId)?.all ?? [];
+    return this.#bindings.of(agentId);
   }
 
   /** Bindings of an agent that may cover the requirement, revoked and expired ones included. */
   bindingCandidates(agentId: string, requirement: Capability): readonly BindingRecord[] {
-    return this.#agents.get(agentId)?.candidates(requirement) ?? [];
+    return this.#bindings.candidates(agentId, requirement);
+  }
+
+  /** Those of them whose capability covers it. */
+  coveringBindings(agentId: string, requirement: Capability): readonly BindingRecord[] {
+    return this.#bindings.covering(agentId, requirement);
   }
 
   /** Contracts issued to an agent that may cover the requirement. */
   contractCandidates(agentId: string, requirement: Capability): readonly ContractRecord[] {
-    const own = this.#contractsTo.get(agentId)?.candidates(requirement) ?? [];
-    const many = this.#contractsToMany
-      .candidates(requirement)
-      .filter(({ issuedTo }) => issuedTo === "*" || matchesAgents(issuedTo, agentId));
-    return own.length === 0 ? many : [...own, ...many];
+    // Most contracts are issued to all.
+    const own = this.#contracts.mayHave(agentId) ? this.#contracts.candidates(agentId, requirement) : [];
+    let many = this.#contracts.candidates("*", requirement);
+    if (!many.every(isForAll))
+      many = many.filter(({ issuedTo }) => issuedTo === "*" || matchesAgents(issuedTo, agentId));
+    if (own.length === 0) return many;
+    return many.length === 0 ? own : [...own, ...many];
   }
 
   #addContract(record: ContractRecord, supersedes: string | undefined): void {
-    this.#links.set(record.id, record);
-    this.#inherit(record, supersedes);
-    if (record.issuedTo.includes("*")) this.#contractsToMany.add(record);
-    else indexFor(this.#contractsTo, record.issuedTo).add(record);
+    this.#contracts.add(this.#file(record, supersedes));
   }
 
   #addBinding(event: AuditEvent, supersedes: string | undefined): void {
     const aboveId = event["parent_id"] ?? event["contract_id"];
-    const above = typeof aboveId === "string" ? this.#links.get(aboveId) : undefined;
+    const above = typeof aboveId === "string" ? this.link(aboveId) : undefined;
     if (above === undefined)
       throw new TypeError(`event ${event.seq} binds under something that does not exist`);
-    const agentId = textMember(event, "agent_id");
-    const index = indexFor(this.#agents, agentId);
-    const record = new BindingRecord(event, index.first?.agentId ?? agentId, above);
-    this.#links.set(record.id, record);
+    const agentId = asText(event["agent_id"], "agent_id");
+    const record = new BindingRecord(event, this.#bindings.anyOf(agentId)?.agentId ?? agentId, above);
+    this.#bindings.add(this.#file(record, supersedes));
+  }
+
+  /** @returns its position. */
+  #file(record: LinkRecord, supersedes: string | undefined): number {
+    const position = this.#links.push(record) - 1;
+    this.#ids.add(idNumber(record.id), position);
     this.#inherit(record, supersedes);
-    index.add(record);
+    return position;
   }
 
   /**
@@ -135,16 +153,15 @@ export class State {
     let newest = revoked.createdSeq;
     const isTwin = (other: BindingRecord): boolean =>
       other.revokedSeq !== undefined && other.capability.text === revoked.capability.text;
-    const index = indexFor(this.#agents, revoked.agentId);
-    for (const other of index.candidates(revoked.capability)) {
+    for (const other of this.#bindings.candidates(revoked.agentId, revoked.capability)) {
       if (isTwin(other)) newest = Math.max(newest, other.createdSeq);
     }
-    index.prune(revoked.capability, (other) => isTwin(other) && other.createdSeq < newest);
+    this.#bindings.prune(revoked, (other) => isTwin(other) && other.createdSeq < newest);
   }
 
   /** A replacement takes over what was used up, so that re-applying a policy refills nothing (E5). */
   #inherit(record: LinkRecord, supersedes: string | undefined): void {
-    const old = supersedes === undefined ? undefined : this.#links.get(supersedes);
+    const old = supersedes === undefined ? undefined : this.link(supersedes);
     if (old === undefined) return;
     record.uses = old.uses;
     if (record.window !== undefined && old.window !== undefined) {
@@ -153,7 +170,7 @@ export class State {
   }
 
   #charge(id: string, at: number): void {
-    const link = this.#links.get(id);
+    const link = this.link(id);
     if (link === undefined) return;
     link.uses++;
     if (link.window !== undefined) {
@@ -165,14 +182,10 @@ export class State {
   }
 }
 
-function indexFor<T extends { readonly capability: Capability }>(
-  map: Map<string, CapabilityIndex<T>>,
-  key: string,
-): CapabilityIndex<T> {
-  let index = map.get(key);
-  if (index === undefined) {
-    index = new CapabilityIndex<T>();
-    map.set(key, index);
-  }
-  return index;
+function isForAll({ issuedTo }: ContractRecord): boolean {
+  return issuedTo === "*";
+}
+
+function idNumber(id: string): number {
+  return ended(hashed(0, id, 0, id.length));
 }

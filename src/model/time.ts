@@ -51,6 +51,12 @@ export function formatInstant(ms: number): string {
  * @returns NaN for a text that is no time: nothing is allowed by that.
  */
 export function instantMs(text: string): number {
+  const ms = usualInstantMs(text);
+  return Number.isNaN(ms) ? Date.parse(text) : ms;
+}
+
+/** Of what `formatInstant` writes; NaN for all else, and for a few of its texts: before 1970, and the end of a month. */
+function usualInstantMs(text: string): number {
   const year = digitsAt(text, 0, 4);
   const month = digitsAt(text, 5, 2);
   const day = digitsAt(text, 8, 2);
@@ -67,7 +73,7 @@ export function instantMs(text: string): number {
     text[16] === ":" &&
     text[19] === "." &&
     text[23] === "Z" &&
-    // A year before 1970 and the end of a month are left to others, and so is what is no number (NaN).
+    // What is no number (NaN) is neither more nor less.
     year >= 1970 &&
     month >= 1 &&
     month <= 12 &&
@@ -77,7 +83,7 @@ export function instantMs(text: string): number {
     minute <= 59 &&
     second <= 59 &&
     milliseconds >= 0;
-  if (!isOurs) return Date.parse(text);
+  if (!isOurs) return Number.NaN;
   return (
     (((daysSinceEpoch(year, month, day) * 24 + hour) * 60 + minute) * 60 + second) * 1_000 + milliseconds
   );
@@ -114,6 +120,8 @@ const instantPattern =
  * @throws SynapseError `invalid_time`
  */
 export function parseInstant(text: string): number {
+  const usual = typeof text === "string" ? usualInstantMs(text) : Number.NaN;
+  if (!Number.isNaN(usual)) return usual;
   const match = typeof text === "string" && text.length <= 40 ? instantPattern.exec(text) : null;
   if (match === null) throw invalidTime(text);
   const [year, month, day, hour, minute, second] = match.slice(1, 7).map(Number) as Fields;

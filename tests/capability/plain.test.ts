@@ -1,11 +1,11 @@
 import fc from "fast-check";
 import { describe, expect, it } from "vitest";
 import type { Capability } from "../../src/model/capability/index.js";
-import { parseCapability } from "../../src/model/capability/index.js";
+import { exceptPattern, overlaps, parseCapability } from "../../src/model/capability/index.js";
 import { resourceCovers, resourcesOverlap } from "../../src/model/capability/covers.js";
-import { prefixNumbers } from "../../src/model/capability/index-keys.js";
+import { routeOf } from "../../src/model/capability/index-keys.js";
 import { readCapability } from "../../src/model/capability/parse.js";
-import { plainCovers, plainOverlaps } from "../../src/model/capability/plain-covers.js";
+import { exceptionOverlaps, plainCovers, plainOverlaps } from "../../src/model/capability/plain-covers.js";
 import { readPlainText } from "../../src/model/capability/plain-text.js";
 import { CapabilitySyntaxError } from "../../src/model/errors.js";
 
@@ -82,6 +82,11 @@ function wholly(capability: Capability): Capability {
   const read = readWholly(capability.text);
   if (read === undefined) throw new Error(`${capability.text} is not read`);
   return read;
+}
+
+function numbersOf(capability: Capability): readonly number[] {
+  const { action, depth, prefixes } = routeOf(capability);
+  return [action, ...prefixes.subarray(0, depth + 1)];
 }
 
 const plain = text.filter((each) => readPlainText(each) !== undefined).map((each) => parseCapability(each));
@@ -220,10 +225,41 @@ describe("texts compare as their resources do (C8)", () => {
     for (const answer of [true, false]) expect(answers.get(answer) ?? 0).toBeGreaterThan(300);
   });
 
+  it("overlaps: what `except` leaves out of `net` against one resource, as the components compare", () => {
+    let [seen, overlapping] = [0, 0];
+    const site = fc.constantFrom("a.test", "b.a.test");
+    const deep = fc.array(fc.constantFrom("a", "ab", "b", "a*", "*b", "*", "**"), {
+      minLength: 1,
+      maxLength: 4,
+    });
+    const verb = fc.constantFrom("", "GET ", "HEAD ", "POST ");
+    const address = fc
+      .tuple(verb, site, deep)
+      .map(([way, name, parts]) => `${way}${name}/${parts.join("/")}`);
+    const action = fc.constantFrom("net:http", "net:fetch", "net:*");
+    fc.assert(
+      fc.property(action, address, action, address, (of, excepted, by, wanted) => {
+        const one = exceptPattern(parseCapability(of), excepted);
+        const text = `${by}:${wanted.replaceAll("*", "")}`;
+        if (readPlainText(text) === undefined) return;
+        const asked = parseCapability(text);
+        const answer = exceptionOverlaps(one, asked);
+        if (answer === undefined) return;
+        seen++;
+        if (answer) overlapping++;
+        expect(answer).toBe(resourcesOverlap(one, asked));
+        expect(overlaps(asked, one)).toBe(answer);
+      }),
+      { numRuns: 30_000, seed: 16 },
+    );
+    expect(seen).toBeGreaterThan(5_000);
+    expect(overlapping).toBeGreaterThan(500);
+  });
+
   it("an index finds a plain text at the place where the whole grammar puts it", () => {
     fc.assert(
       fc.property(plain, (each) => {
-        expect(prefixNumbers(each)).toEqual(prefixNumbers(wholly(each)));
+        expect(numbersOf(each)).toEqual(numbersOf(wholly(each)));
       }),
       { numRuns: 20_000, seed: 15 },
     );

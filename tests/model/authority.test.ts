@@ -1,5 +1,6 @@
 import { describe, expect, it } from "vitest";
 import { InvalidConstraintError, NoAuthorityError, NotFoundError } from "../../src/model/errors.js";
+import { ContractRecord } from "../../src/model/authority.js";
 import { minuteMs, World } from "./fixtures/world.js";
 import { refused } from "./fixtures/refused.js";
 
@@ -209,5 +210,48 @@ describe("what may not be gained (A2, H6)", () => {
     expect(
       world.bind("b", "net:http:y.test", { parentId: wide.id, constraints: { allow_private } }).id,
     ).toMatch(/^bind-/);
+  });
+});
+
+describe("when a link has ended", () => {
+  const instants = [
+    "1970-01-01T00:00:00.000Z",
+    "1970-01-13T10:15:41.823Z",
+    "1970-01-13T10:15:41.824Z",
+    "1969-12-31T23:59:59.999Z",
+    "0000-01-01T00:00:00.000Z",
+    "9999-12-31T23:59:59.999Z",
+    "+275760-09-13T00:00:00.000Z",
+    "-271821-04-20T00:00:00.000Z",
+    "2026-01-01T00:00:00.001Z",
+  ];
+  const contract = (expires_at: string | undefined) =>
+    new ContractRecord({
+      id: "evt-1",
+      seq: 1,
+      timestamp: "2026-01-01T00:00:00.000Z",
+      protocol_version: "1.0",
+      event: "capability_created",
+      contract_id: "ctr-1",
+      capability: "fs:read",
+      issued_to: "*",
+      ...(expires_at !== undefined && { expires_at }),
+    });
+
+  it.each(instants)("%s is kept to the millisecond, and is the first at which it has", (text) => {
+    const link = contract(text);
+    const at = Date.parse(text);
+    expect(link.expiresAt).toBe(at);
+    for (const now of [at - 1, at - 0.5, at, at + 1, 0, Infinity, -Infinity])
+      expect([now, link.isPast(now)]).toEqual([now, !(now < at)]);
+    expect(link.isPast(Number.NaN)).toBe(true);
+  });
+
+  it("one without an end never has, one whose end is no time always has", () => {
+    for (const now of [0, Infinity, -Infinity, Number.NaN]) {
+      expect(contract(undefined).isPast(now)).toBe(false);
+      expect(contract("soon").isPast(now)).toBe(true);
+    }
+    expect([contract(undefined).expiresAt, contract("soon").expiresAt]).toEqual([undefined, Number.NaN]);
   });
 });

@@ -1,8 +1,9 @@
 // @ts-check
 import { parentPort } from "node:worker_threads";
 import { startScript } from "./engine.js";
+import { prepareEngine } from "./spare-engine.js";
 
-/** @import { FromWorker, ScriptEnd, ToWorker } from "./protocol.js" */
+/** @import { FromWorker, ScriptEnd, ScriptJob, ToWorker } from "./protocol.js" */
 /** @import { RunningScript } from "./engine.js" */
 
 /**
@@ -22,20 +23,30 @@ let current;
 /** @param {FromWorker} message */
 const send = (message) => port.postMessage(message);
 
-/** @param {number} id @param {ScriptEnd} end */
-const sendEnd = (id, end) => send({ kind: "end", id, end });
+/**
+ * @param {number} id @param {ScriptEnd} end
+ * @param {ScriptJob} job the next one is most often of its kind
+ */
+const sendEnd = (id, end, job) => {
+  send({ kind: "end", id, end });
+  // When nothing else is to be done: another script that came already makes its own.
+  setImmediate(() => {
+    if (current?.id === id) prepareEngine(job);
+  });
+};
 
 port.on("message", (/** @type {ToWorker} */ message) => {
   const { id } = message;
   if (message.kind === "run") {
     const script = startScript(message.job, {
       call: (call, method, args) => send({ kind: "call", id, call, method, args }),
-      end: (end) => sendEnd(id, end),
+      end: (end) => sendEnd(id, end, message.job),
     });
     current = { id, script };
     // No engine could be made for it, or not with this input in its memory.
     script.catch((/** @type {unknown} */ error) => {
-      sendEnd(id, { kind: "engine", text: error instanceof Error ? error.message : String(error) });
+      const text = error instanceof Error ? error.message : String(error);
+      sendEnd(id, { kind: "engine", text }, message.job);
     });
   } else if (message.kind === "answer" && current?.id === id) {
     // Answers are taken in the order in which they came: that order is what a replay repeats.

@@ -7,7 +7,7 @@ const INDEX_BITS = 11;
 const INDEX = (1 << INDEX_BITS) - 1;
 
 /**
- * `domain:action[:resource]`, parsed and frozen. Made only by the functions of this folder.
+ * `domain:action[:resource]`, parsed and frozen when it is given out. Made only by the functions of this folder.
  *
  * There is one for each binding in memory, so it is a text and a few small numbers in two words; the resource of a
  * plain text is taken apart when somebody asks for it, which deciding seldom does.
@@ -22,30 +22,24 @@ export class Capability {
   /** `null`: not taken apart yet. */
   #resource: Resource | undefined | null;
 
-  readonly #prefixes: readonly number[] | undefined;
-
-  private constructor(
-    text: string,
-    at: Omit<PlainText, "prefixes">,
-    resource: Resource | undefined | null,
-    prefixes: readonly number[] | undefined,
-  ) {
+  private constructor(text: string, at: Omit<PlainText, "route">, resource: Resource | undefined | null) {
     this.text = text;
-    this.#prefixes = prefixes;
     this.#head = at.domainEnd | (at.actionEnd << INDEX_BITS);
     this.#body = at.bodyStart | (at.literalEnd << INDEX_BITS) | (at.wildcards << (2 * INDEX_BITS));
     this.#resource = resource;
-    Object.freeze(this);
   }
 
   /** From a text that stands in canonical form already. */
   static plain(text: string, at: PlainText): Capability {
-    return new Capability(text, at, null, undefined);
+    return frozen(new Capability(text, at, null));
   }
 
-  /** The same, of what is about to be asked for. */
+  /**
+   * The same, of what is asked for, which no caller of the package gets to see: each step makes one, and to freeze it
+   * would take a fifth of the time that reading takes.
+   */
   static plainRequirement(text: string, at: PlainText): Capability {
-    return new Capability(text, at, null, at.prefixes);
+    return new Capability(text, at, null);
   }
 
   /** From a text that the whole grammar has read. */
@@ -58,12 +52,8 @@ export class Capability {
   ): Capability {
     const domainEnd = domain.length;
     const actionEnd = domainEnd + 1 + action.length;
-    return new Capability(
-      text,
-      { domainEnd, actionEnd, bodyStart: actionEnd + 1, literalEnd: 0, wildcards },
-      resource,
-      undefined,
-    );
+    const at = { domainEnd, actionEnd, bodyStart: actionEnd + 1, literalEnd: 0, wildcards };
+    return frozen(new Capability(text, at, resource));
   }
 
   get domain(): string {
@@ -90,11 +80,6 @@ export class Capability {
     return this.#resource;
   }
 
-  /** `prefixNumbers` of a requirement, which is looked up by them; a grant is filed once and keeps none. */
-  get prefixes(): readonly number[] | undefined {
-    return this.#prefixes;
-  }
-
   /** Whether the indices below mean anything; else only `resource` says what the text means. */
   get isPlain(): boolean {
     return this.literalEnd !== 0;
@@ -116,4 +101,9 @@ export class Capability {
   get literalEnd(): number {
     return (this.#body >>> INDEX_BITS) & INDEX;
   }
+}
+
+function frozen(capability: Capability): Capability {
+  Object.freeze(capability);
+  return capability;
 }

@@ -1,7 +1,14 @@
 import type { Capability } from "./capability.js";
 import { netCovers, netOverlaps } from "./net-resource.js";
 import { parseCapability } from "./parse.js";
-import { isAnyAction, isSameDomain, plainCovers, plainOverlaps } from "./plain-covers.js";
+import {
+  exceptionOverlaps,
+  isAnyAction,
+  isSameAction,
+  isSameDomain,
+  plainCovers,
+  plainOverlaps,
+} from "./plain-covers.js";
 import { sequenceCovers, sequencesOverlap } from "./sequence.js";
 
 /**
@@ -21,7 +28,7 @@ export function covers(grant: Capability | string, requirement: Capability | str
 /** The same for every text, by what its resource is. */
 export function resourceCovers(held: Capability, asked: Capability): boolean {
   if (!isSameDomain(held, asked)) return false;
-  if (!isAnyAction(held) && held.action !== asked.action) return false;
+  if (!isAnyAction(held) && !isSameAction(held, asked)) return false;
   const heldResource = held.resource;
   if (heldResource === undefined) return true;
   const askedResource = asked.resource;
@@ -38,13 +45,18 @@ export function resourceCovers(held: Capability, asked: Capability): boolean {
  * would have to err towards true, because an exception that is missed is an escape.
  */
 export function overlaps(left: Capability, right: Capability): boolean {
-  return plainOverlaps(left, right) ?? plainOverlaps(right, left) ?? resourcesOverlap(left, right);
+  return (
+    plainOverlaps(left, right) ??
+    plainOverlaps(right, left) ??
+    exceptionOverlaps(left, right) ??
+    resourcesOverlap(left, right)
+  );
 }
 
 /** The same for every text, by what its resource is. */
 export function resourcesOverlap(left: Capability, right: Capability): boolean {
   if (!isSameDomain(left, right)) return false;
-  if (!isAnyAction(left) && !isAnyAction(right) && left.action !== right.action) return false;
+  if (!isAnyAction(left) && !isAnyAction(right) && !isSameAction(left, right)) return false;
   const one = left.resource;
   const other = right.resource;
   if (one === undefined || other === undefined) return true;

@@ -1,6 +1,8 @@
 import type { Capability } from "./capability.js";
-import { ended, hashed } from "./hash.js";
-import { readPlainText } from "./plain-text.js";
+import { hashed, withKey } from "./hash.js";
+import { isAnyAction } from "./plain-covers.js";
+import { plainRoute } from "./plain-text.js";
+import { actionNumber, ANY_ACTION, Route } from "./route.js";
 import type { Sequence } from "./sequence.js";
 
 /** Between host and path, and before the path of a program: no host label is spelt like this. */
@@ -35,47 +37,21 @@ function literalPrefix(sequence: Sequence): string[] {
   return keys;
 }
 
-/** Of a place, how many keys it has stands in the low bits: a grant is compared only with what could be equal. */
-const DEPTH_BITS = 7;
-const DEPTH = (1 << DEPTH_BITS) - 1;
-/** Fits a small integer of every build of V8. */
-const PLACE = 0x3fffffff;
+const whole = new Route();
 
-/**
- * A number for the domain and the keys of a grant: equal for grants that agree in them. Others may share it, so who
- * finds something by it still asks `covers`.
- */
-export function placeOf(grant: Capability): number {
-  const prefixes = prefixNumbers(grant);
-  const depth = prefixes.length - 1;
-  return placeAt(prefixes, depth);
-}
-
-/** How many keys the grants of a place have. */
-export function depthOf(place: number): number {
-  return place & DEPTH;
-}
-
-/** The place of grants that have the first `depth` of a requirement's keys. */
-export function placeAt(prefixes: readonly number[], depth: number): number {
-  return (((prefixes[depth] as number) << DEPTH_BITS) & PLACE) | depth;
-}
-
-/** A number for a place together with an action; `*` when none is given. */
-export function placeOfAction(place: number, action?: Capability): number {
-  if (action === undefined) return hashed(place, "*", 0, 1) & PLACE;
-  const { text, domainEnd, actionEnd } = action;
-  return hashed(place, text, domainEnd + 1, actionEnd) & PLACE;
-}
-
-/** A number for each beginning of the domain and the keys, the one without keys first. */
-export function prefixNumbers(capability: Capability): readonly number[] {
-  if (capability.isPlain) return capability.prefixes ?? readPlainText(capability.text)?.prefixes ?? [];
-  let number = hashed(0, capability.text, 0, capability.domainEnd);
-  const numbers = [number];
+/** The numbers of a capability, until somebody asks for those of another (`Route`). */
+export function routeOf(capability: Capability): Route {
+  const { text, domainEnd, actionEnd } = capability;
+  if (capability.isPlain) return plainRoute(text);
+  let number = hashed(0, text, 0, domainEnd);
+  whole.action = isAnyAction(capability)
+    ? ANY_ACTION
+    : actionNumber(hashed(0, text, domainEnd + 1, actionEnd));
+  whole.prefixes[0] = number;
+  whole.depth = 0;
   for (const key of indexKeys(capability)) {
-    number = ended(hashed(number, key, 0, key.length));
-    numbers.push(number);
+    number = withKey(number, hashed(0, key, 0, key.length));
+    whole.prefixes[++whole.depth] = number;
   }
-  return numbers;
+  return whole;
 }

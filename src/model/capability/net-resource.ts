@@ -1,3 +1,4 @@
+import type { Capability } from "./capability.js";
 import { isEverything, sequenceCovers, sequencesOverlap, type Sequence } from "./sequence.js";
 
 /** `labels` from the right, or one address literal as it stands in a URL, or (`any`) whatever host. */
@@ -24,6 +25,8 @@ export interface NetResource {
   readonly port: number | "any";
   /** Undefined: every path. */
   readonly path: UrlPath | undefined;
+  /** Of an `except` entry that leaves out scheme and port: itself as a plain text, when it is one but for that. */
+  readonly plain?: Capability | undefined;
 }
 
 export const SAFE_METHODS = "safe";

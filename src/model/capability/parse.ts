@@ -72,7 +72,15 @@ export function parseScope(of: Capability, scope: string): Capability {
  * that `parseCapability` does not read (`net:http:* *://intranet.example:*`).
  */
 export function exceptPattern(of: Capability, pattern: string): Capability {
-  return parseResourceOf(of, pattern, EXCEPT_DEFAULTS);
+  const excepted = parseResourceOf(of, pattern, EXCEPT_DEFAULTS);
+  if (excepted.isPlain) return excepted;
+  const { domain, action, text, wildcards, resource } = excepted;
+  if (resource?.kind !== "net") return excepted;
+  const plainText = `${domain}:${action}:${pattern}`;
+  const at = readPlainText(plainText);
+  if (at === undefined) return excepted;
+  const plain = Capability.plain(plainText, at);
+  return Capability.read(domain, action, text, wildcards, Object.freeze({ ...resource, plain }));
 }
 
 function parseResourceOf(of: Capability, pattern: string, defaults: NetDefaults): Capability {

@@ -1,5 +1,5 @@
 import type { Capability } from "./capability.js";
-import { SLASH, STAR } from "./syntax.js";
+import { SLASH, STAR, startsWithNet } from "./syntax.js";
 
 /**
  * C8 on the texts themselves, where that is enough: both are plain, and what is asked for is either without wildcards
@@ -10,7 +10,7 @@ export function plainCovers(held: Capability, asked: Capability): boolean | unde
   if (!held.isPlain || !asked.isPlain) return undefined;
   if (held.actionEnd === asked.actionEnd && held.bodyStart === asked.bodyStart) {
     // Nearly always the two agree in all that comes before the first wildcard, action included.
-    if (isSameText(held.text, 0, beginningEnd(held), asked.text, 0)) return restCovers(held, asked);
+    if (beginsLike(asked.text, held.text, beginningEnd(held))) return restCovers(held, asked);
   }
   if (!isSameDomain(held, asked) || !(isAnyAction(held) || isSameAction(held, asked))) return false;
   return isMethodCovered(held, asked) && bodyCovers(held, asked);
@@ -24,6 +24,21 @@ export function plainOverlaps(pattern: Capability, asked: Capability): boolean |
   return bodyCovers(pattern, asked);
 }
 
+/**
+ * The same for an `except` entry of `net` that has a plain text (`NetResource.plain`), which has any scheme and any port,
+ * and any method when it names none.
+ */
+export function exceptionOverlaps(pattern: Capability, asked: Capability): boolean | undefined {
+  if (pattern.isPlain || !asked.isPlain || !isNet(asked) || hasWildcard(asked)) return undefined;
+  const { resource } = pattern;
+  if (resource?.kind !== "net" || resource.plain === undefined) return undefined;
+  const { plain } = resource;
+  if (!isAnyAction(plain) && !isAnyAction(asked) && !isSameAction(plain, asked)) return false;
+  const anyMethod = plain.bodyStart === plain.actionEnd + 1;
+  if (!anyMethod && !isMethodCovered(plain, asked) && !isMethodCovered(asked, plain)) return false;
+  return bodyCovers(plain, asked);
+}
+
 export function isSameDomain(one: Capability, other: Capability): boolean {
   const end = one.domainEnd;
   return end === other.domainEnd && isSameText(one.text, 0, end, other.text, 0);
@@ -33,13 +48,13 @@ export function isAnyAction({ text, domainEnd }: Capability): boolean {
   return text.charCodeAt(domainEnd + 1) === STAR;
 }
 
-function isSameAction(one: Capability, other: Capability): boolean {
+export function isSameAction(one: Capability, other: Capability): boolean {
   const end = one.actionEnd;
   return end === other.actionEnd && isSameText(one.text, one.domainEnd, end, other.text, one.domainEnd);
 }
 
 function isNet({ text, domainEnd }: Capability): boolean {
-  return domainEnd === 3 && text.startsWith("net");
+  return domainEnd === 3 && startsWithNet(text);
 }
 
 /** In its resource; the action is another matter. */
@@ -81,6 +96,11 @@ function restCovers(held: Capability, asked: Capability): boolean | undefined {
   return hasWildcard(asked) ? undefined : namesRest(text, literalEnd, asked.text, at);
 }
 
+/** Whether a text begins with `other[0, end)`: the engine compares long texts faster than one can unit by unit. */
+function beginsLike(text: string, other: string, end: number): boolean {
+  return text.indexOf(other.slice(0, end)) === 0;
+}
+
 /** Compares `one[start, end)` with as much of `other` from `at` on. */
 export function isSameText(one: string, start: number, end: number, other: string, at: number): boolean {
   const shift = at - start;
@@ -114,10 +134,9 @@ export function namesRest(held: string, from: number, asked: string, at: number)
     } else if (text > asked.length) {
       return false;
     } else {
-      const end = segmentEnd(asked, text);
-      const patternEnd = segmentEnd(held, pattern);
-      if (namesSegment(held, pattern, patternEnd, asked, text, end)) {
-        pattern = patternEnd + 1;
+      const end = endOfNamed(held, pattern, asked, text);
+      if (end >= 0) {
+        pattern = segmentEnd(held, pattern) + 1;
         text = end + 1;
         continue;
       }
@@ -134,29 +153,30 @@ function isGap(text: string, at: number): boolean {
 }
 
 function segmentEnd(text: string, start: number): number {
-  let at = start;
-  while (at < text.length && text.charCodeAt(at) !== SLASH) at++;
-  return at;
+  const slash = text.indexOf("/", start);
+  return slash < 0 ? text.length : slash;
 }
 
-/** A segment of `held` has one star at most (`readPlainText`); segments of `asked` are never empty. */
-function namesSegment(
-  held: string,
-  start: number,
-  end: number,
-  asked: string,
-  askedStart: number,
-  askedEnd: number,
-): boolean {
+/**
+ * Where the segment of `asked` ends that the one of `held` names; less than 0 when it does not name it. A segment of
+ * `held` has one star at most (`readPlainText`); segments of `asked` are never empty.
+ */
+function endOfNamed(held: string, start: number, asked: string, askedStart: number): number {
   let at = start;
-  while (at < end && held.charCodeAt(at) !== STAR) at++;
-  const head = at - start;
-  if (at === end) {
-    return askedEnd - askedStart === head && isSameText(held, start, end, asked, askedStart);
+  let askedAt = askedStart;
+  for (; at < held.length; at++, askedAt++) {
+    const unit = held.charCodeAt(at);
+    if (unit === SLASH) break;
+    if (unit === STAR) return endOfStarred(held, at + 1, asked, askedAt);
+    if (askedAt >= asked.length || asked.charCodeAt(askedAt) !== unit) return -1;
   }
-  const tail = end - at - 1;
-  if (askedEnd - askedStart < head + tail) return false;
-  return (
-    isSameText(held, start, at, asked, askedStart) && isSameText(held, at + 1, end, asked, askedEnd - tail)
-  );
+  return askedAt >= asked.length || asked.charCodeAt(askedAt) === SLASH ? askedAt : -1;
+}
+
+/** The same from a star on, behind which what is left of its segment begins at `start`. */
+function endOfStarred(held: string, start: number, asked: string, askedStart: number): number {
+  const end = segmentEnd(held, start);
+  const askedEnd = segmentEnd(asked, askedStart);
+  const tailStart = askedEnd - (end - start);
+  return tailStart >= askedStart && isSameText(held, start, end, asked, tailStart) ? askedEnd : -1;
 }

@@ -11,6 +11,11 @@ export const STAR = 0x2a;
 export const SLASH = 0x2f;
 export const BACKSLASH = 0x5c;
 
+/** Unit by unit, as `startsWith` is a call and this is asked of every requirement. */
+export function startsWithNet(text: string): boolean {
+  return text.charCodeAt(0) === 0x6e && text.charCodeAt(1) === 0x65 && text.charCodeAt(2) === 0x74;
+}
+
 const VISIBLE = /^[\p{L}\p{N}\p{P}\p{S}]$/u;
 
 /** @throws CapabilitySyntaxError always; `position` is a 0-based UTF-16 index into `input`. */

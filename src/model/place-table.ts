@@ -1,0 +1,111 @@
+import type { Capability } from "./capability/index.js";
+
+interface Entry {
+  readonly capability: Capability;
+}
+
+type Items<T> = (T | T[] | Capability | undefined)[];
+
+const slotsMin = 16;
+/** The key of a free slot. */
+const free = 0;
+
+/**
+ * Entries by a well mixed number. A key, the entry under it and the entry's capability are where the number says, so
+ * that whoever asks for all three waits for memory once and not three times.
+ */
+export class PlaceTable<T extends Entry> {
+  #keys: Int32Array = new Int32Array(slotsMin);
+  /** By the slot where a search begins, one bit for each eighth of the keys: nearly all that is not there ends here. */
+  #marks: Uint8Array = new Uint8Array(slotsMin);
+  /** Of each slot an entry and its capability; a list and nothing where there was more than one. */
+  #items: Items<T> = emptyItems<T>(slotsMin);
+  #taken = 0;
+
+  /** A slot for `entry`, `capability` and `list`; less than 0 when there is none. */
+  find(wanted: number): number {
+    const number = keyOf(wanted);
+    const marks = this.#marks;
+    const mask = marks.length - 1;
+    if ((((marks[number & mask] as number) >>> (number >>> 29)) & 1) === 0) return -1;
+    const keys = this.#keys;
+    for (let slot = number & mask; ; slot = (slot + 1) & mask) {
+      const there = keys[slot];
+      if (there === number) return slot;
+      if (there === free) return -1;
+    }
+  }
+
+  /** The capability of the only entry of a slot; undefined when it has a list. */
+  capability(slot: number): Capability | undefined {
+    return this.#items[2 * slot + 1] as Capability | undefined;
+  }
+
+  entry(slot: number): T {
+    return this.#items[2 * slot] as T;
+  }
+
+  list(slot: number): readonly T[] {
+    return this.#items[2 * slot] as readonly T[];
+  }
+
+  add(number: number, entry: T): void {
+    const slot = this.find(number);
+    if (slot >= 0 && this.capability(slot) === undefined)
+      return void (this.#items[2 * slot] as T[]).push(entry);
+    if (slot >= 0) return this.#put(slot, [this.entry(slot), entry]);
+    if (++this.#taken * 4 > this.#keys.length * 3) this.#grow();
+    const at = this.#claim(keyOf(number));
+    this.#items[2 * at] = entry;
+    this.#items[2 * at + 1] = entry.capability;
+  }
+
+  /** Takes entries out of what is found. */
+  remove(number: number, isGone: (entry: T) => boolean): void {
+    const slot = this.find(number);
+    if (slot < 0) return;
+    const known = this.capability(slot) === undefined ? this.list(slot) : [this.entry(slot)];
+    this.#put(
+      slot,
+      known.filter((entry) => !isGone(entry)),
+    );
+  }
+
+  #put(slot: number, list: T[]): void {
+    this.#items[2 * slot] = list.length === 1 ? list[0] : list;
+    this.#items[2 * slot + 1] = list.length === 1 ? list[0]?.capability : undefined;
+  }
+
+  /** A free slot for a key that has none. */
+  #claim(key: number): number {
+    const mask = this.#keys.length - 1;
+    let slot = key & mask;
+    this.#marks[slot] = (this.#marks[slot] as number) | (1 << (key >>> 29));
+    while (this.#keys[slot] !== free) slot = (slot + 1) & mask;
+    this.#keys[slot] = key;
+    return slot;
+  }
+
+  #grow(): void {
+    const [keys, items] = [this.#keys, this.#items];
+    this.#keys = new Int32Array(2 * keys.length);
+    this.#marks = new Uint8Array(2 * keys.length);
+    this.#items = emptyItems<T>(2 * keys.length);
+    for (let slot = 0; slot < keys.length; slot++) {
+      const key = keys[slot] as number;
+      if (key === free) continue;
+      const at = this.#claim(key);
+      this.#items[2 * at] = items[2 * slot];
+      this.#items[2 * at + 1] = items[2 * slot + 1];
+    }
+  }
+}
+
+/** Two numbers share a key, which is no more than any two may. */
+function keyOf(number: number): number {
+  return number === free ? 1 : number;
+}
+
+function emptyItems<T>(slots: number): Items<T> {
+  return new Array<Items<T>[number]>(2 * slots).fill(undefined);
+}
