@@ -5,8 +5,10 @@ import { commonBlocks } from "../model/constraint/blocks.js";
 import { holds } from "../model/decide.js";
 import { AuditUnavailableError, EffectDeniedError, SynapseError } from "../model/errors.js";
 import { type AuditEvent, type EventBody, textMember } from "../model/event.js";
+import { inOrder } from "../model/in-order.js";
 import type { JsonObject, JsonValue } from "../model/json.js";
-import { commitTo, commitToText, committedValue } from "./commitment.js";
+import { commitTo, commitToText } from "./commitment.js";
+import type { Told } from "./invoke-action.js";
 import type { Ledger, Tx } from "./ledger.js";
 import type { EffectGate, EffectGrant, EffectUse } from "./ports.js";
 import { type Power, powersFor, reaches, withinChain } from "./power.js";
@@ -19,9 +21,8 @@ export interface EffectLimits {
   readonly bytesMax: number;
 }
 
-/** An answer of a handle, and where its bytes are kept. */
-export interface RecordedAnswer {
-  readonly canonical: string;
+/** An answer of a handle, as the action was told it and as it is recorded. */
+export interface RecordedAnswer extends Told {
   readonly ref: string;
   /** Number of the event that commits to it; undefined until that is appended. */
   seq: number | undefined;
@@ -93,16 +94,24 @@ export class Effects implements EffectGate {
       const { answer } = outcome;
       // An answer that arrives after the authority ended is fenced like a late result (D7).
       this.#assertAlive();
-      const canonical = canonicalJson(answer as JsonValue);
+      // What the action is told is what a replay reads behind the commitment, down to the order of its members.
+      const value = inOrder(answer as JsonValue);
+      const canonical = canonicalJson(value);
       const kept = commitToText(canonical);
-      const answered: RecordedAnswer = { canonical, ref: kept.ref, seq: undefined };
+      const answered: RecordedAnswer = {
+        value,
+        canonical,
+        bytes: kept.bytes.length,
+        ref: kept.ref,
+        seq: undefined,
+      };
       this.#answered = answered;
       this.#record(
         { event: "effect_performed", result: "success", answer_commitment: kept.ref, ...members },
         kept,
         ({ seq }) => (answered.seq = seq),
       );
-      return committedValue(kept) as T;
+      return value as T;
     } catch (error) {
       this.#recordFailure(members, error);
       throw error;
@@ -227,7 +236,12 @@ export class Effects implements EffectGate {
     );
   }
 
-  /** The last answer, if it is what the action gives out: many pass on what they were told, and it is kept once. */
+  /** The last answer: many actions pass on what they were told. */
+  get told(): Told | undefined {
+    return this.#answered;
+  }
+
+  /** The last answer, if it is what the action gives out: it is kept once. */
   answerLike(canonical: string): Readonly<RecordedAnswer> | undefined {
     return this.#answered?.canonical === canonical ? this.#answered : undefined;
   }
