@@ -22,6 +22,22 @@ export function commitToText(text: string): Blob {
   return { ref: sha256Hex(salted), salt: salted.subarray(0, saltBytes), bytes: salted.subarray(saltBytes) };
 }
 
+/** A commitment that is made when nothing else is to be done, or when it is asked for. */
+export class LaterCommitment {
+  readonly #text: string;
+  #blob: Blob | undefined;
+
+  /** @param text the value's RFC 8785 form. */
+  constructor(text: string) {
+    this.#text = text;
+    setImmediate(() => this.blob);
+  }
+
+  get blob(): Blob {
+    return (this.#blob ??= commitToText(this.#text));
+  }
+}
+
 const saltBytes = 16;
 const salts = Buffer.alloc(256 * saltBytes);
 let used = salts.length;
