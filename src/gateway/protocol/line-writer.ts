@@ -1,5 +1,6 @@
 import type { Writable } from "node:stream";
 import type { JsonObject } from "../../model/json.js";
+import { piecesOf } from "./sources.js";
 
 /**
  * Writes JSON messages, one a line. A peer that went away is no error: `onGone` is told once, and what is written
@@ -31,8 +32,11 @@ export class LineWriter {
       // Behind everything that what just happened leads to.
       process.nextTick(() => this.#release());
     }
-    // `JSON.stringify` writes no newline of its own, so a message is one line whatever stands in it.
-    return this.#stream.write(`${JSON.stringify(message)}\n`);
+    // `JSON.stringify` writes no newline of its own, and what is passed on as it came has none: a message is one line.
+    const pieces = piecesOf(message);
+    if (pieces === undefined) return this.#stream.write(`${JSON.stringify(message)}\n`);
+    for (const piece of pieces) this.#stream.write(piece);
+    return this.#stream.write("\n");
   }
 
   /** Ends the stream behind what was written. */
