@@ -15,9 +15,27 @@ export function commitTo(value: JsonValue): Blob {
 
 /** @param text the value's RFC 8785 form. */
 export function commitToText(text: string): Blob {
-  const bytes = Buffer.from(text, "utf8");
-  const salt = nextSalt();
-  return { ref: sha256Hex(Buffer.concat([salt, bytes])), salt, bytes };
+  // What is hashed is one piece of memory from the beginning: the text may be large, and is not copied twice.
+  const salted = Buffer.allocUnsafe(saltBytes + Buffer.byteLength(text));
+  putSalt(salted);
+  salted.write(text, saltBytes);
+  return { ref: sha256Hex(salted), salt: salted.subarray(0, saltBytes), bytes: salted.subarray(saltBytes) };
+}
+
+/** A commitment that is made when nothing else is to be done, or when it is asked for. */
+export class LaterCommitment {
+  readonly #text: string;
+  #blob: Blob | undefined;
+
+  /** @param text the value's RFC 8785 form. */
+  constructor(text: string) {
+    this.#text = text;
+    setImmediate(() => this.blob);
+  }
+
+  get blob(): Blob {
+    return (this.#blob ??= commitToText(this.#text));
+  }
 }
 
 const saltBytes = 16;
@@ -25,22 +43,13 @@ const salts = Buffer.alloc(256 * saltBytes);
 let used = salts.length;
 
 /** The operating system is asked for many at once; one that was given out is not kept. */
-function nextSalt(): Buffer {
+function putSalt(into: Buffer): void {
   if (used === salts.length) {
     randomFillSync(salts);
     used = 0;
   }
-  const salt = Buffer.from(salts.subarray(used, used + saltBytes));
+  salts.copy(into, 0, used, used + saltBytes);
   salts.fill(0, used, (used += saltBytes));
-  return salt;
-}
-
-/**
- * The value as it stands behind a commitment: what a replay gives an action. A step that gives out this form, and not
- * the value it was made from, cannot see an order of members that a replay does not show it.
- */
-export function committedValue({ bytes }: Pick<Blob, "bytes">): JsonValue {
-  return frozenJson(JSON.parse(Buffer.from(bytes).toString("utf8")) as JsonValue);
 }
 
 /**

@@ -5,8 +5,10 @@ import { commonBlocks } from "../model/constraint/blocks.js";
 import { holds } from "../model/decide.js";
 import { AuditUnavailableError, EffectDeniedError, SynapseError } from "../model/errors.js";
 import { type AuditEvent, type EventBody, textMember } from "../model/event.js";
+import { inOrder } from "../model/in-order.js";
 import type { JsonObject, JsonValue } from "../model/json.js";
-import { commitTo, commitToText, committedValue } from "./commitment.js";
+import { commitTo, commitToText, LaterCommitment } from "./commitment.js";
+import type { Told } from "./invoke-action.js";
 import type { Ledger, Tx } from "./ledger.js";
 import type { EffectGate, EffectGrant, EffectUse } from "./ports.js";
 import { type Power, powersFor, reaches, withinChain } from "./power.js";
@@ -19,9 +21,11 @@ export interface EffectLimits {
   readonly bytesMax: number;
 }
 
-/** An answer of a handle, and where its bytes are kept. */
-export interface RecordedAnswer {
-  readonly canonical: string;
+/** UTF-16 units of a request from which on its record is written while the other side works, and not with the answer. */
+const writtenAtOnce = 32 * 1024;
+
+/** An answer of a handle, as the action was told it and as it is recorded. */
+export interface RecordedAnswer extends Told {
   readonly ref: string;
   /** Number of the event that commits to it; undefined until that is appended. */
   seq: number | undefined;
@@ -93,16 +97,24 @@ export class Effects implements EffectGate {
       const { answer } = outcome;
       // An answer that arrives after the authority ended is fenced like a late result (D7).
       this.#assertAlive();
-      const canonical = canonicalJson(answer as JsonValue);
+      // What the action is told is what a replay reads behind the commitment, down to the order of its members.
+      const value = inOrder(answer as JsonValue);
+      const canonical = canonicalJson(value);
       const kept = commitToText(canonical);
-      const answered: RecordedAnswer = { canonical, ref: kept.ref, seq: undefined };
+      const answered: RecordedAnswer = {
+        value,
+        canonical,
+        bytes: kept.bytes.length,
+        ref: kept.ref,
+        seq: undefined,
+      };
       this.#answered = answered;
       this.#record(
         { event: "effect_performed", result: "success", answer_commitment: kept.ref, ...members },
         kept,
         ({ seq }) => (answered.seq = seq),
       );
-      return committedValue(kept) as T;
+      return value as T;
     } catch (error) {
       this.#recordFailure(members, error);
       throw error;
@@ -120,8 +132,14 @@ export class Effects implements EffectGate {
   ): Promise<T> {
     this.#assertAlive();
     const powers = this.#admit(use, n);
-    const request = commitTo(use.request);
-    this.#record({ event: "effect_attempted", request_commitment: request.ref, ...members }, request);
+    const text = canonicalJson(use.request);
+    // Hashed while the other side works already, and at the latest for its record.
+    const request = new LaterCommitment(text);
+    this.#queue("effect_attempted", text.length > writtenAtOnce, (tx) => {
+      assertOpen(tx, this.#step.requestId);
+      tx.keep(request.blob);
+      tx.emit({ event: "effect_attempted", request_commitment: request.blob.ref, ...members });
+    });
     return body(this.#grantOf(powers));
   }
 
@@ -227,33 +245,43 @@ export class Effects implements EffectGate {
     );
   }
 
-  /** The last answer, if it is what the action gives out: many pass on what they were told, and it is kept once. */
+  /** The last answer: many actions pass on what they were told. */
+  get told(): Told | undefined {
+    return this.#answered;
+  }
+
+  /** The last answer, if it is what the action gives out: it is kept once. */
   answerLike(canonical: string): Readonly<RecordedAnswer> | undefined {
     return this.#answered?.canonical === canonical ? this.#answered : undefined;
   }
 
   #record(members: EventBody, kept?: Blob, then?: (event: AuditEvent) => void): void {
+    this.#queue(members.event, false, (tx) => {
+      // The answer to a use whose intent is not in the log would be an answer to nothing.
+      if (members.event === "effect_performed" && this.#unrecorded !== undefined) throw this.#unrecorded;
+      if (kept !== undefined) tx.keep(kept);
+      const event = tx.emit(members);
+      then?.(event);
+    });
+  }
+
+  /** @param atOnce it takes long to write, and something else goes on meanwhile. */
+  #queue(event: string, atOnce: boolean, append: (tx: Tx) => void): void {
     // Queued in the agent's lane, so it is durable before, or together with, the step's completion. What most steps do
     // once needs no wait of its own, for more comes soon; a step that does more learns at once that it cannot go on.
-    const append = (tx: Tx): void => {
+    const isFollowed = !atOnce && (event === "effect_performed" || this.#count === 1);
+    const entry = (tx: Tx): void => {
       try {
-        if (members.event === "effect_attempted") assertOpen(tx, this.#step.requestId);
-        // The answer to a use whose intent is not in the log would be an answer to nothing.
-        else if (members.event === "effect_performed" && this.#unrecorded !== undefined)
-          throw this.#unrecorded;
-        if (kept !== undefined) tx.keep(kept);
-        const event = tx.emit(members);
-        then?.(event);
+        append(tx);
       } catch (error) {
         // Known at once: the completion of this step may stand in the same transaction.
         this.#unrecorded ??= unrecordable(error);
         throw error;
       }
     };
-    const isFollowed = members.event === "effect_performed" || this.#count === 1;
     const recorded = isFollowed
-      ? this.#ledger.follow(this.agentId, append, "begun")
-      : this.#ledger.submit(this.agentId, append, "begun");
+      ? this.#ledger.follow(this.agentId, entry, "begun")
+      : this.#ledger.submit(this.agentId, entry, "begun");
     recorded.catch((error: unknown) => {
       this.#unrecorded ??= unrecordable(error);
       // Fail closed: what cannot be recorded any more is not done any more.

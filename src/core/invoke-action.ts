@@ -13,6 +13,13 @@ export type Outcome =
   /** `canonical`: the output's RFC 8785 form, of which its commitment and its digest are made. */
   { readonly output: JsonValue; readonly canonical: string } | { readonly failure: ExecutionFailure };
 
+/** What a handle told an action: a frozen value, its RFC 8785 form, and how many bytes that has. */
+export interface Told {
+  readonly value: JsonValue;
+  readonly canonical: string;
+  readonly bytes: number;
+}
+
 /** A gate that knows when nothing is in flight: an action may not wait for everything that it began. */
 export interface SettlingGate extends EffectGate {
   idle(): Promise<void>;
@@ -70,8 +77,11 @@ export function environmentOf(
   });
 }
 
-/** @param outputBytesMax of the output's canonical form. */
-export function outcomeOf(settled: Settled, outputBytesMax: number): Outcome {
+/**
+ * @param outputBytesMax of the output's canonical form.
+ * @param told what the action may have given out as it was told it: then its form need not be written out again.
+ */
+export function outcomeOf(settled: Settled, outputBytesMax: number, told?: Told): Outcome {
   if (settled.kind === "not_started")
     return { failure: { code: "not_started", message: "the action was not started" } };
   if (settled.kind === "abandoned")
@@ -80,8 +90,9 @@ export function outcomeOf(settled: Settled, outputBytesMax: number): Outcome {
   try {
     // A function that returns nothing gives null; whatever else is not JSON is a failure (G4).
     const output = copyJson(settled.value ?? null);
-    const canonical = canonicalJson(output);
-    const bytes = Buffer.byteLength(canonical);
+    const passed = told !== undefined && settled.value === told.value ? told : undefined;
+    const canonical = passed?.canonical ?? canonicalJson(output);
+    const bytes = passed?.bytes ?? Buffer.byteLength(canonical);
     if (bytes <= outputBytesMax) return { output, canonical };
     return {
       failure: {

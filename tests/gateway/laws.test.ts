@@ -61,6 +61,20 @@ describe("messages", () => {
     );
   });
 
+  test("texts that are searched end where texts that are walked through do", () => {
+    const filler = fc.constantFrom("a", "[", "{", "]", "\\", '"', "ü", "\n", "\u0001");
+    const text = fc
+      .array(fc.tuple(filler, fc.constantFrom(1, 2, 3, 254, 255, 256, 257, 600)), { maxLength: 8 })
+      .map((runs) => runs.map(([unit, length]) => unit.repeat(length)).join(""));
+    fc.assert(
+      fc.property(fc.array(text, { maxLength: 4 }), fc.nat(3_000), fc.nat(3), (texts, cut, most) => {
+        const bytes = Buffer.from(JSON.stringify(texts.map((each) => ({ [each]: [each] }))));
+        for (const part of [bytes, bytes.subarray(cut), bytes.subarray(0, cut)])
+          expect(isNestedDeeper(part, most)).toBe(nestsDeeper(part, most));
+      }),
+    );
+  });
+
   test("whatever JSON it is, it is read as one kind of message and never throws", () => {
     fc.assert(
       fc.property(
@@ -338,4 +352,18 @@ async function* stream(chunks: readonly Uint8Array[]): AsyncGenerator<Uint8Array
 function depthOf(value: unknown): number {
   if (typeof value !== "object" || value === null) return 0;
   return 1 + Math.max(0, ...Object.values(value).map(depthOf));
+}
+
+/** The slow second opinion: byte by byte. */
+function nestsDeeper(text: Uint8Array, most: number): boolean {
+  let [depth, quoted, escaped] = [0, false, false];
+  for (const byte of text) {
+    const unit = String.fromCharCode(byte);
+    if (escaped) escaped = false;
+    else if (quoted && unit === "\\") escaped = true;
+    else if (unit === '"') quoted = !quoted;
+    else if (!quoted && "[{".includes(unit) && ++depth > most) return true;
+    else if (!quoted && "]}".includes(unit)) depth--;
+  }
+  return false;
 }

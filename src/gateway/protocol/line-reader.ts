@@ -1,6 +1,8 @@
 import { isUtf8 } from "node:buffer";
 import type { JsonValue } from "../../model/json.js";
 import { isNestedDeeper } from "./nesting.js";
+import { plainSpans, type Span } from "./plain-spans.js";
+import { noteSources, sourceBytesMin } from "./sources.js";
 
 /** How much of one message is taken. */
 export interface MessageLimits {
@@ -62,17 +64,29 @@ export class LineReader {
     this.#parts = [];
     this.#bytes = 0;
     const text = whole[whole.length - 1] === CARRIAGE_RETURN ? whole.subarray(0, -1) : whole;
-    if (text.length > 0) this.#onLine(readJson(text, this.#limits));
+    if (text.length > 0) this.#onLine(readJson(text, this.#limits, noteSources));
   }
 }
 
-/** One message as it arrived. */
-export function readJson(text: Buffer, { depthMax }: MessageLimits): Line {
+/**
+ * One message as it arrived.
+ *
+ * @param note told where the parts of a large one stand, if that can be said.
+ */
+export function readJson(
+  text: Buffer,
+  { depthMax }: MessageLimits,
+  note?: (value: JsonValue, text: Buffer, span: Span) => void,
+): Line {
   if (!isUtf8(text)) return { kind: "unreadable", why: "it is not UTF-8" };
-  if (isNestedDeeper(text, depthMax))
+  const isNoted = note !== undefined && text.length >= sourceBytesMin;
+  const span = isNoted ? plainSpans(text, depthMax) : undefined;
+  if (span === undefined && isNestedDeeper(text, depthMax))
     return { kind: "unreadable", why: `it is nested more than ${depthMax} levels deep` };
   try {
-    return { kind: "value", value: JSON.parse(text.toString("utf8")) as JsonValue };
+    const value = JSON.parse(text.toString("utf8")) as JsonValue;
+    if (span !== undefined) note?.(value, text, span);
+    return { kind: "value", value };
   } catch {
     // What the parser says quotes the text, which may hold anything.
     return { kind: "unreadable", why: "it is not JSON" };
