@@ -33,6 +33,7 @@ export class TreeTable {
   readonly #node;
   readonly #leaf;
   readonly #leaves;
+  readonly #last;
   #range: CompactRange | undefined;
   #known: CompactRange | undefined;
   /** Nodes to be kept that this process completed, of the leaves that follow the first so many. */
@@ -47,6 +48,7 @@ export class TreeTable {
     this.#node = db.prepare("SELECT hash FROM tree_nodes WHERE level = ? AND idx = ?").pluck();
     this.#leaf = db.prepare("SELECT leaf FROM events WHERE seq = ?").pluck();
     this.#leaves = db.prepare("SELECT leaf FROM events WHERE seq > ? ORDER BY seq").pluck();
+    this.#last = db.prepare("SELECT coalesce(max(seq), 0) FROM events").pluck();
     this.#known = known;
   }
 
@@ -119,7 +121,9 @@ export class TreeTable {
   }
 
   root(): { readonly size: number; readonly root: Uint8Array } {
-    const range = this.head();
+    // What this process committed last, if that is the end: nothing has to be added up for a checkpoint.
+    const known = this.#known;
+    const range = known !== undefined && known.end === this.#last.get() ? known : this.head();
     return { size: range.end, root: rangeRoot(this.#hasher, range) };
   }
 
