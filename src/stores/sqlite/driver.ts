@@ -247,6 +247,7 @@ function transactionOf(session: Session): StoreTransaction {
       session.commit.run();
       if (follows) session.db.pragma(`wal_autocheckpoint = ${walPages.atLatest}`);
       session.tree.saved();
+      session.projections.saved();
     },
     rollback: () => {
       session.tree.reset();

@@ -37,9 +37,12 @@ export class Projections {
   readonly #runs: RunTable;
   readonly #keys: KeyTables;
   readonly #after;
+  readonly #last;
   #due = false;
-  /** Own events at the end of the log, without a gap: they need not be read again. */
+  /** Own events that follow each other without a gap: at the end of the log they need not be read again. */
   #tail: Appended[] = [];
+  /** So many of them are in the log; the rest was appended in this transaction. */
+  #committed = 0;
 
   constructor(db: Connection, tree: TreeTable) {
     this.#tree = tree;
@@ -47,19 +50,26 @@ export class Projections {
     this.#runs = new RunTable(db);
     this.#keys = new KeyTables(db);
     this.#after = db.prepare("SELECT doc FROM events WHERE seq > ? ORDER BY seq");
+    this.#last = db.prepare("SELECT coalesce(max(seq), 0) FROM events").pluck();
   }
 
   /** A new transaction begins; what an earlier one wanted and did not get is forgotten with it. */
   reset(): void {
     this.#due = false;
+    this.#tail.length = this.#committed;
+  }
+
+  /** The transaction was committed. */
+  saved(): void {
+    this.#committed = this.#tail.length;
   }
 
   /** An event was appended in this transaction. */
   note(event: AuditEvent, changes: readonly Change[]): void {
     if (!waits.has(event.event) && !event.event.startsWith("x_")) this.#due = true;
     const last = this.#tail.at(-1)?.event;
-    // After a rollback, or when somebody else wrote in between, or nobody asked for long.
-    if (last !== undefined && (last.seq !== event.seq - 1 || this.#tail.length > 2 * lagMax)) this.#tail = [];
+    // When somebody else wrote in between, or nobody asked for long.
+    if (last !== undefined && (last.seq !== event.seq - 1 || this.#tail.length > 2 * lagMax)) this.#forget();
     this.#tail.push({ event, changes });
   }
 
@@ -90,12 +100,18 @@ export class Projections {
     }
     for (const open of opened.values()) open();
     this.#tree.store();
+    this.#forget();
+  }
+
+  #forget(): void {
     this.#tail = [];
+    this.#committed = 0;
   }
 
   #appendedAfter(seq: number): readonly Appended[] {
     const last = this.#tail.at(-1)?.event.seq;
-    if (last !== undefined && last - this.#tail.length <= seq) {
+    // Others may have appended behind them, when this transaction appended nothing.
+    if (last !== undefined && last - this.#tail.length <= seq && last === this.#last.get()) {
       return this.#tail.slice(seq - last + this.#tail.length);
     }
     return (this.#after.all(seq) as { doc: string }[]).map((row) => {

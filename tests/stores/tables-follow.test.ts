@@ -10,8 +10,9 @@ import { SqliteDriver } from "../../src/stores/sqlite/driver.js";
 import { append, begin, numbered } from "./contract-writing.js";
 
 /*
- * A process keeps the nodes that it completed until the tables follow. They have to be those of the log whoever else
- * wrote in between, whoever brought the tables along, and whatever was taken back.
+ * A process keeps what it appended, and the nodes of the tree that it completed, until the tables follow. What stands in
+ * them has to be what the log says, whoever else wrote in between, whoever brought the tables along, and whatever was
+ * taken back.
  */
 
 const events = numbered(
@@ -56,6 +57,18 @@ function written(file: string, turns: readonly Turn[]): number {
   return size;
 }
 
+/** What events are found by, beside what they say. */
+function keysOf(file: string): { readonly kept: unknown[]; readonly said: unknown[] } {
+  const db = new Database(file, { readonly: true });
+  const kept = db.prepare("SELECT seq, id, agent_id FROM event_keys ORDER BY seq").raw().all();
+  const said = db
+    .prepare("SELECT seq, doc ->> '$.id', doc ->> '$.agent_id' FROM events ORDER BY seq")
+    .raw()
+    .all();
+  db.close();
+  return { kept, said };
+}
+
 type Node = readonly [level: number, index: number, hash: string];
 
 function keptIn(file: string): { readonly size: number; readonly nodes: Node[]; readonly hashes: string } {
@@ -87,7 +100,7 @@ function ofLeaves(file: string): ReturnType<typeof keptIn> {
 
 const hexOf = (bytes: Uint8Array): string => Buffer.from(bytes).toString("hex").toUpperCase();
 
-it("the nodes and the head in the tables are those of the leaves, whoever wrote and brought them along", () => {
+it("the tables say what the log says, whoever wrote and brought them along, and whatever was taken back", () => {
   fc.assert(
     fc.property(fc.array(turn, { minLength: 1, maxLength: 12 }), (turns) => {
       const folder = mkdtempSync(join(tmpdir(), "synapse-nodes-"));
@@ -97,10 +110,24 @@ it("the nodes and the head in the tables are those of the leaves, whoever wrote 
         const kept = keptIn(file);
         expect(kept).toEqual(ofLeaves(file));
         expect(kept.size).toBe(size);
+        const { kept: keys, said } = keysOf(file);
+        expect(keys).toEqual(said);
       } finally {
         rmSync(folder, { recursive: true });
       }
     }),
-    { numRuns: 60 },
+    {
+      numRuns: 60,
+      examples: [
+        [[{ writer: 0, size: 200, ending: "rollback" }]],
+        [
+          [
+            { writer: 0, size: 5, ending: "commit" },
+            { writer: 1, size: 5, ending: "commit" },
+            { writer: 0, size: 0, ending: "settle" },
+          ],
+        ],
+      ],
+    },
   );
 });
