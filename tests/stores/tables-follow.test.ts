@@ -6,8 +6,9 @@ import * as fc from "fast-check";
 import { expect, it } from "vitest";
 import { nodeTreeHasher } from "../../src/core/tree-hasher.js";
 import { appendLeaf, emptyRange } from "../../src/model/proof/compact-range.js";
+import type { AuditEvent } from "../../src/model/event.js";
 import { SqliteDriver } from "../../src/stores/sqlite/driver.js";
-import { append, begin, numbered } from "./contract-writing.js";
+import { append, begin } from "./contract-writing.js";
 
 /*
  * A process keeps what it appended, and the nodes of the tree that it completed, until the tables follow. What stands in
@@ -15,12 +16,17 @@ import { append, begin, numbered } from "./contract-writing.js";
  * taken back.
  */
 
-const events = numbered(
-  Array.from({ length: 2_000 }, (_, n) => ({
+/** The events of one turn, which differ from those of every other one: what was taken back has been said by nobody. */
+function eventsOf(turn: number, after: number, count: number): AuditEvent[] {
+  return Array.from({ length: count }, (_, n) => ({
     event: "step_execution_requested",
     agent_id: `agent-${n % 3}`,
-  })),
-);
+    id: `evt-${turn}-${n}`,
+    seq: after + n + 1,
+    timestamp: "2026-01-01T00:00:00.000Z",
+    protocol_version: "1.0",
+  }));
+}
 
 interface Turn {
   readonly writer: number;
@@ -38,12 +44,10 @@ const turn: fc.Arbitrary<Turn> = fc.record({
 function written(file: string, turns: readonly Turn[]): number {
   const writers = [new SqliteDriver(file, { create: true }), new SqliteDriver(file, { create: true })];
   let size = 0;
-  for (const { writer, size: most, ending } of [
-    ...turns,
-    { writer: 0, size: 1, ending: "settle" as const },
-  ]) {
+  const last: Turn = { writer: 0, size: 1, ending: "settle" };
+  for (const [n, { writer, size: count, ending }] of [...turns, last].entries()) {
     const tx = begin(writers[writer] as SqliteDriver);
-    const piece = events.slice(size, size + most);
+    const piece = eventsOf(n, size, count);
     for (const event of piece) append(tx, event);
     // Whoever gives back a lease brings the tables to the end of the log.
     if (ending === "settle") tx.removeLease("nobody");
@@ -120,6 +124,13 @@ it("the tables say what the log says, whoever wrote and brought them along, and 
       numRuns: 60,
       examples: [
         [[{ writer: 0, size: 200, ending: "rollback" }]],
+        [
+          [
+            { writer: 0, size: 5, ending: "rollback" },
+            { writer: 1, size: 5, ending: "commit" },
+            { writer: 0, size: 0, ending: "settle" },
+          ],
+        ],
         [
           [
             { writer: 0, size: 5, ending: "commit" },
