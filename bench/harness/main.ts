@@ -15,6 +15,7 @@ import { benches } from "../benches.js";
 import type { Bench, Report } from "./bench.js";
 import { machine } from "./machine.js";
 import { root } from "./root.js";
+import { summary } from "./summary.js";
 import { asMarkdown } from "./table.js";
 
 const published = join(root, "docs/benchmarks");
@@ -74,6 +75,7 @@ function tell(bench: Bench, report: Report): void {
     join(published, `${bench.name}.md`),
     `# ${bench.title}\n\n${described(result.machine)}\n\n${markdown}\n`,
   );
+  writeFileSync(join(published, "summary.md"), `${summary(benches, published)}\n`);
 }
 
 function described(on: ReturnType<typeof machine>): string {

@@ -21,7 +21,8 @@ export function asMarkdown({ measurements, comparisons, checked, notes }: Report
   ].join("\n\n");
 }
 
-function wanted(comparison: Comparison): string {
+/** What was to be reached, and whether it was. */
+export function wanted(comparison: Comparison): string {
   const { target } = comparison;
   if (target === undefined) return "published";
   return `at ${target.at} ${figure(target.value)}: ${meets(comparison) === true ? "met" : "**missed**"}`;
@@ -37,7 +38,7 @@ export function figure(value: number): string {
   });
 }
 
-function table(head: readonly string[], rows: readonly (readonly string[])[]): string {
+export function table(head: readonly string[], rows: readonly (readonly string[])[]): string {
   const widths = head.map((cell, column) =>
     Math.max(3, cell.length, ...rows.map((row) => row[column]?.length ?? 0)),
   );

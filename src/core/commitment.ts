@@ -30,11 +30,20 @@ export class LaterCommitment {
   /** @param text the value's RFC 8785 form. */
   constructor(text: string) {
     this.#text = text;
-    setImmediate(() => this.blob);
+    setImmediate(() => this.#prepare());
   }
 
   get blob(): Blob {
     return (this.#blob ??= commitToText(this.#text));
+  }
+
+  #prepare(): void {
+    try {
+      this.#blob ??= commitToText(this.#text);
+    } catch {
+      // Whoever asks for it tries again, and is told: here there is nobody to tell but the process.
+      this.#blob = undefined;
+    }
   }
 }
 

@@ -47,7 +47,8 @@ function printedObject(value: JsonObject): string {
   for (let at = 0; at < sorted.length; at++) {
     const member = value[sorted[at] as string];
     if (member === undefined) continue;
-    text += `${text === "" ? "{" : ","}${heads[at] as string}${canonicalJson(member)}`;
+    const head = heads[at] ?? quoted(sorted[at] as string);
+    text += `${text === "" ? "{" : ","}${head}${canonicalJson(member)}`;
   }
   return text === "" ? "{}" : `${text}}`;
 }
@@ -56,7 +57,8 @@ function printedObject(value: JsonObject): string {
 interface Order {
   readonly keys: readonly string[];
   readonly sorted: readonly string[];
-  readonly heads: readonly string[];
+  /** Undefined for a name that has no canonical form: it is refused when it has a value. */
+  readonly heads: readonly (string | undefined)[];
 }
 
 /*
@@ -73,7 +75,8 @@ function orderOf(keys: readonly string[]): Order {
   if (kept !== undefined && isSame(kept.keys, keys)) return kept;
   // UTF-16 code units, as RFC 8785, 3.2.3 has it, are what sort() compares.
   const sorted = [...keys].sort();
-  const order: Order = { keys, sorted, heads: sorted.map((key) => `${quoted(key)}:`) };
+  const heads = sorted.map((key) => (key.isWellFormed() ? `${quoted(key)}:` : undefined));
+  const order: Order = { keys, sorted, heads };
   if (keys.length <= keptKeysMax && unitsOf(keys) <= keptUnitsMax) lately[place] = order;
   return order;
 }

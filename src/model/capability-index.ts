@@ -123,10 +123,16 @@ function collected<T extends Entry>(
 ): readonly T[] {
   const capability = places.capability(slot);
   if (capability === undefined) {
-    const more = places
-      .list(slot)
-      .filter((entry) => entry.holder === holder && (!mustCover || covers(entry.capability, requirement)));
-    return [...before, ...more];
+    // By index, as in the decision: what a patched built-in shows must not make another holder's entry this one's.
+    const list = places.list(slot);
+    const found: T[] = [];
+    for (let index = 0; index < before.length; index++) found[index] = before[index] as T;
+    for (let index = 0; index < list.length; index++) {
+      const entry = list[index] as T;
+      if (entry.holder === holder && (!mustCover || covers(entry.capability, requirement)))
+        found[found.length] = entry;
+    }
+    return found;
   }
   // Nearly always there is one, and its capability is compared while itself is waited for.
   if (mustCover && !covers(capability, requirement)) return before;

@@ -87,6 +87,9 @@ function grantFor(request: ChainRequest, state: State, now: number): BindingReco
   const bindings = state.coveringBindings(request.agentId, request.requirement);
   for (let index = 0; index < bindings.length; index++) {
     const binding = bindings[index] as BindingRecord;
+    // The index finds by a number that two agents may have, and has compared already. A second lock: it is all that
+    // stands between one agent and the authority of another.
+    if (binding.agentId !== request.agentId) continue;
     const refusal = refusalOf(binding, request, now);
     if (refusal === undefined) {
       if (best === undefined || isPreferred(binding, best)) best = binding;
@@ -136,6 +139,7 @@ export function holds(agentId: string, requirement: Capability, state: State, no
     .bindingCandidates(agentId, requirement)
     .some(
       (binding) =>
+        binding.agentId === agentId &&
         livenessRefusal(binding, at) === undefined &&
         binding.gates.every((gate) => covers(gate, requirement)),
     );

@@ -15,19 +15,17 @@ export function inOrder(value: JsonValue): JsonValue {
     for (let at = 0; at < value.length; at++) copy.push(inOrder((value as readonly JsonValue[])[at] ?? null));
     return freeze(copy);
   }
-  const copy: { [key: string]: JsonValue } = {};
+  const copy: JsonObject = {};
   for (const key of keysOf(value).sort()) {
     const member = (value as JsonObject)[key];
     if (member === undefined) continue;
-    // Assigned, it would be the copy's prototype.
-    if (key === "__proto__")
-      defineProperty(copy, key, {
-        value: inOrder(member),
-        enumerable: true,
-        configurable: true,
-        writable: true,
-      });
-    else copy[key] = inOrder(member);
+    // Defined, not assigned: a setter on Object.prototype takes no part, and `__proto__` is a member like any other.
+    defineProperty(copy, key, {
+      value: inOrder(member),
+      enumerable: true,
+      configurable: true,
+      writable: true,
+    });
   }
   return freeze(copy);
 }

@@ -37,7 +37,10 @@ export class Scheduler {
     this.#dependents = steps.map(() => []);
     this.#concurrency = concurrency;
     this.#perform = perform;
-    for (const id of ended) this.#begun.add(this.#rankOf(id));
+    for (const id of ended) {
+      const rank = this.#ranks.get(id);
+      if (rank !== undefined) this.#begun.add(rank);
+    }
     this.#unmet = steps.map(({ needs }, rank) => {
       const unmet = needs.map((need) => this.#rankOf(need)).filter((need) => !this.#begun.has(need));
       for (const need of unmet) this.#dependents[need]?.push(rank);
@@ -109,7 +112,8 @@ export class Scheduler {
     for (const rank of this.#dependents[ended] as number[]) {
       const unmet = (this.#unmet[rank] as number) - 1;
       this.#unmet[rank] = unmet;
-      if (unmet > 0) continue;
+      // One that ended in an earlier run may need one that is done again: it is not done again itself.
+      if (unmet > 0 || this.#begun.has(rank)) continue;
       this.#ready.splice(this.#placeOf(rank), 0, rank);
     }
   }

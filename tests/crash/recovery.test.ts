@@ -33,8 +33,10 @@ async function opened(): Promise<Pipeline> {
 }
 
 /** A run that hangs in its second step, in a process of its own. */
-async function hanging(): Promise<{ readonly kill: () => Promise<string> }> {
-  const { child, said, ended } = startRun(folder, "hanging");
+async function hanging(
+  which: "hanging" | "skipping" = "hanging",
+): Promise<{ readonly kill: () => Promise<string> }> {
+  const { child, said, ended } = startRun(folder, which);
   await said("running");
   return {
     kill: async () => {
@@ -189,6 +191,25 @@ describe("resume", () => {
     await refusal(resumeWorkflow({ pipeline, runId, by: "ann" }), "run_has_ended");
     expectSoundLog(folder, "");
   });
+
+  it.each([
+    ["retry", ["first", "hang", "hang", "last"]],
+    ["acceptAsFailed", ["first", "hang", "last"]],
+  ] as const)(
+    "with `%s` does nothing twice that waited for a step which never was in the log",
+    async (how, did) => {
+      await (await hanging("skipping")).kill();
+      const pipeline = await opened();
+      const runId = listRuns(pipeline)[0]?.run_id ?? "";
+      process.env["SYNAPSE_TEST_HANG"] = "no";
+      const summary = await resumeWorkflow({ pipeline, runId, by: "ann", [how]: ["hang"] });
+      expect(summary.status).toBe("completed");
+      expect(whatWasDone(folder)).toEqual(did);
+      const authorized = await pipeline.audit.getEvents({ event: "step_execution_authorized" });
+      expect(authorized.map((event) => event["step_id"])).toEqual(did);
+      expectSoundLog(folder, "");
+    },
+  );
 
   it("with `acceptAsFailed` goes on as if it had failed", async () => {
     await (await hanging()).kill();

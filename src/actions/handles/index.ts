@@ -35,24 +35,27 @@ export function createHandleFactory(options: HandleOptions): HandleFactory {
   const fsOptions = { ...options.fs, protectedFiles };
   const processOptions = { ...options.process, workingFolder, protectedFiles };
   return (gate: EffectGate) => {
-    const made: Partial<Record<keyof Handles, unknown>> = {};
-    const once = <K extends keyof Handles>(name: K, make: () => Handles[K]): Handles[K] =>
-      (made[name] ??= make()) as Handles[K];
+    // In variables: what is put on an object passes a setter that somebody may have put on its prototype.
+    let fs: Handles["fs"] | undefined;
+    let http: Handles["http"] | undefined;
+    let process: Handles["process"] | undefined;
+    let space: Handles["memory"] | undefined;
+    let mcp: Handles["mcp"] | undefined;
     return Object.freeze({
       get fs() {
-        return once("fs", () => createFsHandle(gate, fsOptions));
+        return (fs ??= createFsHandle(gate, fsOptions));
       },
       get http() {
-        return once("http", () => createHttpHandle(gate, options.http));
+        return (http ??= createHttpHandle(gate, options.http));
       },
       get process() {
-        return once("process", () => createProcessHandle(gate, processOptions));
+        return (process ??= createProcessHandle(gate, processOptions));
       },
       get memory() {
-        return once("memory", () => createMemoryHandle(gate, memory));
+        return (space ??= createMemoryHandle(gate, memory));
       },
       get mcp() {
-        return once("mcp", () => createMcpHandle(gate, options.mcp));
+        return (mcp ??= createMcpHandle(gate, options.mcp));
       },
     });
   };

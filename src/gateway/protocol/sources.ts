@@ -1,3 +1,4 @@
+import { frozenJson } from "../../core/commitment.js";
 import { isJsonObject, type JsonObject, type JsonValue } from "../../model/json.js";
 import type { Span } from "./plain-spans.js";
 
@@ -26,7 +27,8 @@ export function noteSources(message: JsonValue, text: Buffer, { members }: Span)
 
 function note(part: JsonValue | undefined, { start, end }: Span, text: Buffer): void {
   if (isJsonObject(part) && end - start >= sourceBytesMin)
-    sources.set(Object.freeze(part), text.subarray(start, end));
+    // Frozen through and through: the bytes stand for every value in it.
+    sources.set(frozenJson(part) as JsonObject, text.subarray(start, end));
 }
 
 /** A message as JSON text in pieces, some of them as they came; undefined when there are none of those. */
