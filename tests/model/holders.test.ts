@@ -1,4 +1,7 @@
 import { afterEach, describe, expect, it } from "vitest";
+import { CapabilityIndex } from "../../src/model/capability-index.js";
+import { parseCapability } from "../../src/model/capability/index.js";
+import { holds } from "../../src/model/decide.js";
 import { inOrder } from "../../src/model/in-order.js";
 import { World } from "./fixtures/world.js";
 
@@ -29,6 +32,40 @@ describe("agents whose names have one number", () => {
       });
     },
   );
+});
+
+describe("each of the two comparisons by itself", () => {
+  const asked = parseCapability("fs:read:/srv/a");
+
+  it.each([1, 2])("the index gives %i entries to their holder and none to the other", (count) => {
+    const entries = Array.from({ length: count }, (_, createdSeq) => ({
+      capability: parseCapability("fs:read:/srv/**"),
+      holder: twins[0],
+      createdSeq,
+    }));
+    const index = new CapabilityIndex(entries);
+    for (const { createdSeq } of entries) index.add(createdSeq);
+    const found = twins.map((holder) => [
+      index.candidates(holder, asked).length,
+      index.covering(holder, asked).length,
+      index.of(holder).length,
+    ]);
+    expect(found).toEqual([
+      [count, count, count],
+      [0, 0, 0],
+    ]);
+  });
+
+  it("a decision takes no binding of another agent, should an index give it one", () => {
+    const world = worldOf(["fs:read:/srv/**"]);
+    const { state } = world;
+    const others = () => state.bindingsOf(twins[0]);
+    Object.defineProperty(state, "coveringBindings", { value: others });
+    Object.defineProperty(state, "bindingCandidates", { value: others });
+    expect(world.ask("fs:read:/srv/a", { agent: twins[0] }).allowed).toBe(true);
+    expect(world.ask("fs:read:/srv/a", { agent: twins[1] }).allowed).toBe(false);
+    expect(twins.map((agent) => holds(agent, asked, state, world.at))).toEqual([true, false]);
+  });
 });
 
 const { filter } = Array.prototype;
