@@ -1,6 +1,5 @@
 /** Of a table, in parts of four: it is doubled when more than three are taken. */
 const slotsMin = 16;
-const emptied = -1;
 
 /**
  * Positions of a list, found by a number: those added under one key make a chain, the newest first. Keys have to be well
@@ -10,7 +9,7 @@ const emptied = -1;
  * in one cache line, since a chain of one, as nearly all are, is known for one from its slot.
  */
 export class Chains {
-  /** Of each slot a key and a link: 0 for a free slot, `emptied` where a chain was. */
+  /** Of each slot a key and a link: 0 for a free slot. */
   #slots: Int32Array = new Int32Array(2 * slotsMin);
   /** By the slot where a search begins, one bit for each eighth of the keys: nearly all that is not there ends here. */
   #marks: Uint8Array = new Uint8Array(slotsMin);
@@ -26,7 +25,7 @@ export class Chains {
     const mask = slots.length - 1;
     for (let slot = (key << 1) & mask; ; slot = (slot + 2) & mask) {
       const link = slots[slot + 1] as number;
-      if (link === 0 || slots[slot] === key) return link === emptied ? 0 : link;
+      if (link === 0 || slots[slot] === key) return link;
     }
   }
 
@@ -44,22 +43,8 @@ export class Chains {
     const before = this.#slots[slot + 1] as number;
     this.#mark(key);
     this.#slots[slot] = key;
-    this.#slots[slot + 1] = this.#linked(position, before === emptied ? 0 : before);
+    this.#slots[slot + 1] = this.#linked(position, before);
     if (before === 0 && ++this.#taken * 8 > this.#slots.length * 3) this.#grow();
-  }
-
-  /** Takes positions out of a chain. */
-  remove(key: number, isGone: (position: number) => boolean): void {
-    const stay: number[] = [];
-    for (let link = this.first(key); link !== 0; link = this.after(link)) {
-      const position = this.position(link);
-      if (!isGone(position)) stay.push(position);
-    }
-    const slot = this.#slotOf(key);
-    if (this.#slots[slot + 1] === 0) return;
-    let link = 0;
-    for (const position of stay.reverse()) link = this.#linked(position, link);
-    this.#slots[slot + 1] = link === 0 ? emptied : link;
   }
 
   #linked(position: number, after: number): number {
