@@ -6,6 +6,7 @@ import { promisify } from "node:util";
 import { afterEach, describe, expect, test } from "vitest";
 import { SandboxPool, type PoolOptions } from "../../src/actions/sandbox/pool.js";
 import type { ScriptEnd } from "../../src/actions/sandbox/protocol.js";
+import { usualJob } from "./fixtures/script-job.js";
 import { SandboxWorker } from "../../src/actions/sandbox/sandbox-worker.js";
 
 const made: SandboxWorker[] = [];
@@ -37,17 +38,7 @@ interface More {
 /** What a script of the pool ended with; `return` values as they are. */
 async function run(code: string, more: More = {}): Promise<unknown> {
   const end: ScriptEnd = await (pool ?? open()).run({
-    job: {
-      file: "demo",
-      code,
-      input: JSON.stringify(more.input ?? null),
-      seed: "s",
-      startMs: 0,
-      methods: ["test.call"],
-      memoryBytes: 16 * 1024 * 1024,
-      textMax: 100_000,
-      callsMax: 100,
-    },
+    job: { ...usualJob, code, input: JSON.stringify(more.input ?? null) },
     agentId: more.agentId ?? "agent",
     signal: more.signal ?? never,
     onCall: more.onCall ?? ((_method, _args, answer) => answer(true, "null")),

@@ -2,6 +2,7 @@ import { setTimeout as sleep } from "node:timers/promises";
 import { afterEach, describe, expect, test } from "vitest";
 import { SandboxPool } from "../../src/actions/sandbox/pool.js";
 import type { ScriptEnd, ScriptJob } from "../../src/actions/sandbox/protocol.js";
+import { usualJob } from "./fixtures/script-job.js";
 
 const pools: SandboxPool[] = [];
 afterEach(() => Promise.all(pools.splice(0).map((pool) => pool.close())));
@@ -12,21 +13,9 @@ function open(): SandboxPool {
   return pool;
 }
 
-const usual: ScriptJob = {
-  file: "demo",
-  code: "return null",
-  input: "null",
-  seed: "s",
-  startMs: 0,
-  methods: ["test.call"],
-  memoryBytes: 16 * 1024 * 1024,
-  textMax: 100_000,
-  callsMax: 100,
-};
-
 function run(pool: SandboxPool, job: Partial<ScriptJob>): Promise<ScriptEnd> {
   return pool.run({
-    job: { ...usual, ...job },
+    job: { ...usualJob, ...job },
     agentId: "agent",
     signal: new AbortController().signal,
     onCall: (method, args, answer) => answer(true, JSON.stringify([method, args])),
