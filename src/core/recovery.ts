@@ -17,7 +17,8 @@ export async function recoverSteps(ledger: Ledger): Promise<number> {
   return ledger.submit(adminLane, (tx) => {
     // Asked again at the head of the log: another one may have been here.
     const steps = abandoned(ledger, tx.state.open.values());
-    for (const authorized of steps) giveUp(tx, ledger, authorized);
+    const effects = effectsOf(ledger, steps);
+    for (const authorized of steps) giveUp(tx, authorized, effects);
     const living = livingWriters(ledger.driver.leases()).add(ledger.writer);
     for (const { writer } of ledger.driver.leases()) if (!living.has(writer)) tx.removeLease(writer);
     return steps.length;
@@ -44,7 +45,7 @@ const common = [
   "audit_reference",
 ] as const;
 
-function giveUp(tx: Tx, ledger: Ledger, authorized: AuditEvent): void {
+function giveUp(tx: Tx, authorized: AuditEvent, effects: ReadonlyMap<string, Effects>): void {
   const members: { [name: string]: JsonObject[string] } = {};
   for (const name of common) members[name] = authorized[name] ?? null;
   const requestId = textMember(authorized, "request_id");
@@ -54,19 +55,53 @@ function giveUp(tx: Tx, ledger: Ledger, authorized: AuditEvent): void {
     request_id: requestId,
     binding_id: authorized["binding_id"] ?? null,
     writer: authorized["writer"] ?? null,
-    ...effectsOf(ledger, authorized, requestId),
+    effects_attempted: effects.get(requestId)?.attempted ?? 0,
+    effects_performed: effects.get(requestId)?.performed ?? 0,
   });
 }
 
-/** What is known of it: uses of handles that were begun, and those whose answer was recorded. */
-function effectsOf(ledger: Ledger, authorized: AuditEvent, requestId: string): JsonObject {
-  const runId = authorized["run_id"];
-  const events = ledger.driver.readEvents({
-    after: authorized.seq,
-    agentId: textMember(authorized, "agent_id"),
-    ...(typeof runId === "string" ? { runId } : {}),
-  });
-  const count = (type: string) =>
-    events.filter((event) => event.event === type && event["request_id"] === requestId).length;
-  return { effects_attempted: count("effect_attempted"), effects_performed: count("effect_performed") };
+interface Effects {
+  /** Agent and run. */
+  readonly of: string;
+  attempted: number;
+  performed: number;
 }
+
+/**
+ * What is known of each: uses of handles that were begun, and those whose answer was recorded. The events of an agent
+ * and run are read once, however many of its steps were running: they may be thousands.
+ */
+function effectsOf(ledger: Ledger, steps: readonly AuditEvent[]): Map<string, Effects> {
+  const effects = new Map<string, Effects>();
+  const oldest = new Map<string, AuditEvent>();
+  for (const step of steps) {
+    const of = JSON.stringify([step["agent_id"], step["run_id"]]);
+    effects.set(textMember(step, "request_id"), { of, attempted: 0, performed: 0 });
+    const known = oldest.get(of);
+    if (known === undefined || step.seq < known.seq) oldest.set(of, step);
+  }
+  for (const [of, first] of oldest) {
+    for (const event of eventsBehind(ledger, first)) {
+      const { request_id: requestId } = event;
+      const found = typeof requestId === "string" ? effects.get(requestId) : undefined;
+      // Events of a step without a run are looked for by its agent alone, and come with those of the agent's runs.
+      if (found?.of !== of) continue;
+      if (event.event === "effect_attempted") found.attempted++;
+      if (event.event === "effect_performed") found.performed++;
+    }
+  }
+  return effects;
+}
+
+function* eventsBehind(ledger: Ledger, step: AuditEvent): Generator<AuditEvent> {
+  const runId = step["run_id"];
+  const of = { agentId: textMember(step, "agent_id"), ...(typeof runId === "string" ? { runId } : {}) };
+  for (let after = step.seq; ;) {
+    const page = ledger.driver.readEvents({ ...of, after, limit: pageSize });
+    yield* page;
+    if (page.length < pageSize) return;
+    after = page.at(-1)?.seq ?? after;
+  }
+}
+
+const pageSize = 1_000;
