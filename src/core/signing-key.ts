@@ -31,8 +31,15 @@ export interface FileSigner extends Signer {
  * @throws StoreError `insecure_key` when others may read it, `invalid_key` when it is not such a key.
  */
 export function fileSigner(path: string, keyName: string): FileSigner {
-  return signerOf(keyAt(path), keyName);
+  const pem = readKeyFile(path);
+  if (pem === undefined) return signerOf(makeKey(path), keyName);
+  if (last?.keyName !== keyName || !last.pem.equals(pem))
+    last = { keyName, pem, signer: signerOf(parseKey(path, pem), keyName) };
+  return last.signer;
 }
+
+/** A file is read for every checkpoint, since keys are replaced; parsing one that says the same takes ten times as long. */
+let last: { readonly keyName: string; readonly pem: Buffer; readonly signer: FileSigner } | undefined;
 
 /** The key of such a file itself, for what is signed in another form than a note. Throws as `fileSigner`. */
 export function keyAt(path: string): KeyObject {
@@ -46,15 +53,28 @@ export function ephemeralSigner(keyName: string): Signer {
 
 function signerOf(privateKey: KeyObject, keyName: string): FileSigner {
   const signNow = (message: Uint8Array) => new Uint8Array(sign(null, message, privateKey));
+  // Beside the thread that runs steps, as there is time.
+  const signSoon = (message: Uint8Array) =>
+    new Promise<Uint8Array>((resolve, reject) => {
+      sign(null, message, privateKey, (error, signature) => {
+        if (error === null) resolve(new Uint8Array(signature));
+        else reject(error);
+      });
+    });
   return Object.freeze({
     keyName,
     publicKey: rawPublicKey(createPublicKey(privateKey)),
     signNow,
-    sign: (message: Uint8Array) => Promise.resolve(signNow(message)),
+    sign: signSoon,
   });
 }
 
 function readKey(path: string): KeyObject | undefined {
+  const pem = readKeyFile(path);
+  return pem === undefined ? undefined : parseKey(path, pem);
+}
+
+function readKeyFile(path: string): Buffer | undefined {
   const stats = statSync(path, { throwIfNoEntry: false });
   if (stats === undefined) return undefined;
   if ((stats.mode & 0o077) !== 0) {
@@ -62,13 +82,21 @@ function readKey(path: string): KeyObject | undefined {
       hint: `chmod 600 ${path}`,
     });
   }
+  return orInvalid(path, () => readFileSync(path));
+}
+
+function parseKey(path: string, pem: Buffer): KeyObject {
+  const key = orInvalid(path, () => createPrivateKey(pem));
+  if (key.asymmetricKeyType === "ed25519") return key;
+  throw new StoreError("invalid_key", `\`${path}\` is not an Ed25519 key`);
+}
+
+function orInvalid<T>(path: string, read: () => T): T {
   try {
-    const key = createPrivateKey(readFileSync(path));
-    if (key.asymmetricKeyType === "ed25519") return key;
+    return read();
   } catch (cause) {
     throw new StoreError("invalid_key", `\`${path}\` is not a signing key`, { cause });
   }
-  throw new StoreError("invalid_key", `\`${path}\` is not an Ed25519 key`);
 }
 
 /**

@@ -8,9 +8,12 @@ import { eventOf } from "./projection.js";
 /** What is read outside a transaction, for people and for the parts that list. */
 export class Queries {
   readonly #db: Connection;
+  readonly #rotation;
 
   constructor(db: Connection) {
     this.#db = db;
+    // Asked before each checkpoint.
+    this.#rotation = db.prepare("SELECT doc FROM events WHERE seq = (SELECT max(seq) FROM key_rotations)");
   }
 
   events(filter: EventFilter): AuditEvent[] {
@@ -18,8 +21,7 @@ export class Queries {
   }
 
   keyRotation(): AuditEvent | undefined {
-    const last = "SELECT doc FROM events WHERE seq = (SELECT max(seq) FROM key_rotations)";
-    const row = this.#db.prepare(last).get() as { doc: string } | undefined;
+    const row = this.#rotation.get() as { doc: string } | undefined;
     return row === undefined ? undefined : eventOf(row);
   }
 
