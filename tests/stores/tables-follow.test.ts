@@ -8,7 +8,8 @@ import { nodeTreeHasher } from "../../src/core/tree-hasher.js";
 import { appendLeaf, emptyRange } from "../../src/model/proof/compact-range.js";
 import type { AuditEvent } from "../../src/model/event.js";
 import { SqliteDriver } from "../../src/stores/sqlite/driver.js";
-import { append, begin } from "./contract-writing.js";
+import { lagMax } from "../../src/stores/sqlite/projections.js";
+import { append, begin, write } from "./contract-writing.js";
 
 /*
  * A process keeps what it appended, and the nodes of the tree that it completed, until the tables follow. What stands in
@@ -141,4 +142,18 @@ it("the tables say what the log says, whoever wrote and brought them along, and 
       ],
     },
   );
+});
+
+it("two that write in turn leave the tables no further behind than one does", () => {
+  const folder = mkdtempSync(join(tmpdir(), "synapse-turns-"));
+  try {
+    const file = join(folder, "log.db");
+    const writers = [new SqliteDriver(file, { create: true }), new SqliteDriver(file, { create: true })];
+    const size = 2_500;
+    for (let n = 0; n < size; n++) write(writers[n % 2] as SqliteDriver, eventsOf(n, n, 1));
+    expect(keptIn(file).size).toBeGreaterThan(size - lagMax - 1);
+    for (const writer of writers) writer.close();
+  } finally {
+    rmSync(folder, { recursive: true });
+  }
 });

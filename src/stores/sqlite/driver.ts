@@ -1,5 +1,6 @@
 import { statfsSync } from "node:fs";
 import { dirname, resolve } from "node:path";
+import Database from "better-sqlite3";
 import type {
   Blob,
   BlobKey,
@@ -24,6 +25,7 @@ import { Projections } from "./projections.js";
 import { Queries } from "./queries.js";
 import { verifyTail } from "./tail.js";
 import { TreeTable } from "./tree-table.js";
+import { WalMover } from "./wal-mover.js";
 
 /** The embedded store: one SQLite file in write-ahead mode, on the calling thread. */
 export class SqliteDriver implements StoreDriver {
@@ -33,6 +35,7 @@ export class SqliteDriver implements StoreDriver {
   #db: Connection;
   #session: Session;
   readonly #file: FileIdentity | undefined;
+  #mover: WalMover | undefined;
 
   constructor(location: string, options: { readonly create: boolean }) {
     this.location = location;
@@ -40,6 +43,7 @@ export class SqliteDriver implements StoreDriver {
     this.#path = location === ":memory:" ? location : resolve(location);
     this.#file = identityOf(this.#path);
     this.#session = sessionOf(this.#db);
+    this.#mover = this.#newMover();
   }
 
   load(state: State): void {
@@ -54,7 +58,7 @@ export class SqliteDriver implements StoreDriver {
       if (isBusy(error)) return undefined;
       throw error;
     }
-    return transactionOf(this.#session);
+    return transactionOf(this.#session, (events) => this.#moveWal(events));
   }
 
   eventsAfter(seq: number): AuditEvent[] {
@@ -113,6 +117,7 @@ export class SqliteDriver implements StoreDriver {
     if (this.location === ":memory:") return;
     assertSameFile(this.#path, this.#file);
     const known = this.#session.tree.known;
+    this.#mover?.stop();
     this.#db.close();
     this.#db = openDatabase(this.#path, { create: false });
     assertSameFile(this.#path, this.#file);
@@ -120,6 +125,7 @@ export class SqliteDriver implements StoreDriver {
     const session = sessionOf(this.#db, known);
     if (known !== undefined) verifyTail(this.#db, nodeTreeHasher, known);
     this.#session = session;
+    this.#mover = this.#newMover();
   }
 
   async scrub(): Promise<boolean> {
@@ -166,7 +172,33 @@ export class SqliteDriver implements StoreDriver {
   }
 
   close(): void {
+    // First, so that this connection is the last one: that empties and removes the write-ahead log.
+    this.#mover?.stop();
     this.#db.close();
+  }
+
+  #newMover(): WalMover | undefined {
+    return this.#file && new WalMover(this.#path, this.#file, () => this.#moveHere());
+  }
+
+  /** After a commit that was slow anyway, of so many events. */
+  #moveWal(events: number): void {
+    const [wal] = this.#db.pragma("wal_checkpoint(NOOP)") as { log: number; checkpointed: number }[];
+    if (wal === undefined || wal.log - wal.checkpointed < walPages.toMove) return;
+    // Where many wait for the next commit, it goes on meanwhile. A lone caller waits once here, and would wait several
+    // times there: for a disk that is busy with what is moved.
+    if (events > eventsOfOne) this.#mover?.start();
+    else this.#moveHere();
+  }
+
+  #moveHere(): void {
+    try {
+      this.#db.pragma("wal_checkpoint(PASSIVE)");
+    } catch (error) {
+      // What was committed is safe where it is, and is moved another time: SQLite does not tell of it either when it
+      // moves pages behind a commit. A disk that fails is met by the next commit, which says so.
+      if (!(error instanceof Database.SqliteError)) throw error;
+    }
   }
 }
 
@@ -180,8 +212,11 @@ function isDone(step: () => boolean): boolean {
   }
 }
 
-/** From how many pages in the write-ahead log on a commit moves them into the database: one that is slow anyway, or any. */
-const walPages = { withTables: 1_000, atLatest: 4_000 };
+/** The most that a commit of one step at a time appends. */
+const eventsOfOne = 8;
+
+/** So many pages in the write-ahead log are moved into the database: beside the writer, or else by a commit. */
+const walPages = { toMove: 1_000, atLatest: 8_000 };
 
 type Session = ReturnType<typeof sessionOf>;
 
@@ -213,14 +248,17 @@ function sessionOf(db: Connection, known?: CompactRange) {
   };
 }
 
-function transactionOf(session: Session): StoreTransaction {
+/** @param followed called after a commit that brought the tables to the end of the log. */
+function transactionOf(session: Session, followed: (events: number) => void): StoreTransaction {
   session.tree.reset();
   session.projections.reset();
+  let events = 0;
   return {
     eventsAfter: (seq) => eventsAfter(session, seq),
     append: (event, text, changes) => {
       session.append.run(event.seq, text, session.tree.append(event.seq, text));
       session.projections.note(event, changes);
+      events++;
     },
     putBlob: (seq, { ref, salt, bytes }) => {
       session.putBlob.run(seq, ref, salt, bytes);
@@ -234,6 +272,7 @@ function transactionOf(session: Session): StoreTransaction {
     },
     putCheckpoint: (checkpoint) => {
       session.checkpoints.put(checkpoint);
+      session.projections.suggest();
     },
     putLease: (lease) => session.leases.put(lease),
     removeLease: (writer) => {
@@ -242,12 +281,10 @@ function transactionOf(session: Session): StoreTransaction {
     },
     commit: () => {
       const follows = session.projections.save();
-      // What takes milliseconds now and then is done together, so that fewer commits are slow.
-      if (follows) session.db.pragma(`wal_autocheckpoint = ${walPages.withTables}`);
       session.commit.run();
-      if (follows) session.db.pragma(`wal_autocheckpoint = ${walPages.atLatest}`);
       session.tree.saved();
       session.projections.saved();
+      if (follows) followed(events);
     },
     rollback: () => {
       session.tree.reset();

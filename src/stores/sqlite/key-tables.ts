@@ -1,4 +1,3 @@
-import { type AuditEvent } from "../../model/event.js";
 import type { Connection } from "./database.js";
 
 /** What events are found by: their ids, runs and agents, and the few that replaced the signing key. */
@@ -11,10 +10,13 @@ export class KeyTables {
     this.#rotation = db.prepare("INSERT INTO key_rotations (seq) VALUES (?)");
   }
 
-  add(event: AuditEvent): void {
-    const { id, seq } = event;
-    this.#add.run(seq, id, textOrNull(event["run_id"]), textOrNull(event["agent_id"]));
-    if (event.event === "key_rotated") this.#rotation.run(seq);
+  /** @param runId @param agentId members of the event, whatever they are: only texts are searched for. */
+  add(seq: number, id: string, runId: unknown, agentId: unknown): void {
+    this.#add.run(seq, id, textOrNull(runId), textOrNull(agentId));
+  }
+
+  addRotation(seq: number): void {
+    this.#rotation.run(seq);
   }
 }
 

@@ -1,6 +1,7 @@
 import { type Change, changesOf } from "../../model/change.js";
 import type { AuditEvent } from "../../model/event.js";
 import type { Connection } from "./database.js";
+import { Backlog, mayWait, type Tables } from "./backlog.js";
 import { KeyTables } from "./key-tables.js";
 import { AuthorityTables, eventOf } from "./projection.js";
 import { RunTable } from "./run-table.js";
@@ -8,24 +9,8 @@ import type { TreeTable } from "./tree-table.js";
 
 /** So many events at most are in the log and not yet in the tables, as long as some process writes. */
 export const lagMax = 1024;
-
-/**
- * What may stand in the log alone for a while: steps, checks, effects and other people's events. They open and close
- * steps and count uses, which whoever opens the store folds from the log. Whatever else an event is, the tables say
- * it from its transaction on, so that lists of runs, policies and authority need no look at the log's end.
- */
-const waits: ReadonlySet<string> = new Set([
-  "step_execution_requested",
-  "step_execution_authorized",
-  "step_execution_denied",
-  "step_execution_completed",
-  "capability_checked",
-  "capability_denied",
-  "capability_executed",
-  "effect_attempted",
-  "effect_performed",
-  "effect_denied",
-]);
+/** From so many on they come along with what is slow anyway. */
+const lagWorthwhile = 512;
 
 /**
  * All tables that follow from the log, at the size that `tree_head` says. A step that touched each of them in both of
@@ -33,22 +18,25 @@ const waits: ReadonlySet<string> = new Set([
  */
 export class Projections {
   readonly #tree: TreeTable;
-  readonly #authority: AuthorityTables;
-  readonly #runs: RunTable;
-  readonly #keys: KeyTables;
+  readonly #tables: Tables;
   readonly #after;
   readonly #last;
+  /** The tables say at least so many events. */
+  #stored = 0;
   #due = false;
-  /** Own events that follow each other without a gap: at the end of the log they need not be read again. */
-  #tail: Appended[] = [];
-  /** So many of them are in the log; the rest was appended in this transaction. */
-  #committed = 0;
+  #slowAnyway = false;
+  /** Of what this process committed: at the end of the log it need not be read again. */
+  #backlog: Backlog | undefined;
+  /** What was appended in this transaction. */
+  #staged: Appended[] = [];
 
   constructor(db: Connection, tree: TreeTable) {
     this.#tree = tree;
-    this.#authority = new AuthorityTables(db);
-    this.#runs = new RunTable(db);
-    this.#keys = new KeyTables(db);
+    this.#tables = {
+      authority: new AuthorityTables(db),
+      runs: new RunTable(db),
+      keys: new KeyTables(db),
+    };
     this.#after = db.prepare("SELECT doc FROM events WHERE seq > ? ORDER BY seq");
     this.#last = db.prepare("SELECT coalesce(max(seq), 0) FROM events").pluck();
   }
@@ -56,21 +44,22 @@ export class Projections {
   /** A new transaction begins; what an earlier one wanted and did not get is forgotten with it. */
   reset(): void {
     this.#due = false;
-    this.#tail.length = this.#committed;
+    this.#slowAnyway = false;
+    this.#staged = [];
   }
 
   /** The transaction was committed. */
   saved(): void {
-    this.#committed = this.#tail.length;
+    // Where another process brings the tables along, nobody asks for it here.
+    if (this.#backlog !== undefined && this.#backlog.size > 2 * lagMax) this.#backlog = undefined;
+    this.#backlog = this.#extended();
+    this.#staged = [];
   }
 
   /** An event was appended in this transaction. */
   note(event: AuditEvent, changes: readonly Change[]): void {
-    if (!waits.has(event.event) && !event.event.startsWith("x_")) this.#due = true;
-    const last = this.#tail.at(-1)?.event;
-    // When somebody else wrote in between, or nobody asked for long.
-    if (last !== undefined && (last.seq !== event.seq - 1 || this.#tail.length > 2 * lagMax)) this.#forget();
-    this.#tail.push({ event, changes });
+    if (!mayWait(event)) this.#due = true;
+    this.#staged.push({ event, changes });
   }
 
   /** The tables are brought to the end of the log with this transaction, whatever it holds. */
@@ -78,46 +67,56 @@ export class Projections {
     this.#due = true;
   }
 
+  /** This transaction is slow for another reason: of two that are, one is slow if they are the same. */
+  suggest(): void {
+    this.#slowAnyway = true;
+  }
+
   /** Call before each commit. True when it brought the tables to the end of the log. */
   save(): boolean {
-    const first = this.#tail[0]?.event.seq ?? 0;
-    const last = this.#tail.at(-1)?.event.seq ?? 0;
-    if (!this.#due && last - first < lagMax) return false;
+    if (!this.#due && !this.#isLate()) return false;
     this.#apply();
     return true;
   }
 
+  #isLate(): boolean {
+    const last = this.#staged.at(-1)?.event.seq ?? 0;
+    const max = this.#slowAnyway ? lagWorthwhile : lagMax;
+    if (last - this.#stored < max) return false;
+    // Another process may have brought them along.
+    this.#stored = this.#tree.storedSize();
+    return last - this.#stored >= max;
+  }
+
   #apply(): void {
-    const opened = new Map<string, () => void>();
-    for (const { event, changes } of this.#appendedAfter(this.#tree.storedSize())) {
-      for (const change of changes) {
-        // Most steps have ended by now: the table never hears of them.
-        if (change.kind === "open") opened.set(change.requestId, () => this.#authority.apply(change));
-        else if (change.kind !== "close" || !opened.delete(change.requestId)) this.#authority.apply(change);
-      }
-      this.#runs.apply(event);
-      this.#keys.add(event);
-    }
-    for (const open of opened.values()) open();
+    const stored = this.#tree.storedSize();
+    const own = this.#extended();
+    // Others may have appended behind what was committed here, when this transaction appends nothing.
+    const isAll = own !== undefined && own.first === stored + 1 && own.last === this.#last.get();
+    (isAll ? own : this.#readAfter(stored)).applyTo(this.#tables);
     this.#tree.store();
-    this.#forget();
+    this.#stored = stored;
+    this.#backlog = undefined;
+    this.#staged = [];
   }
 
-  #forget(): void {
-    this.#tail = [];
-    this.#committed = 0;
+  /** What was committed here and what is appended now, as far as there is no gap: others may have written in between. */
+  #extended(): Backlog | undefined {
+    const [next] = this.#staged;
+    if (next === undefined) return this.#backlog;
+    const { seq } = next.event;
+    const backlog = this.#backlog?.last === seq - 1 ? this.#backlog : new Backlog(seq);
+    for (const { event, changes } of this.#staged) backlog.add(event, changes);
+    return backlog;
   }
 
-  #appendedAfter(seq: number): readonly Appended[] {
-    const last = this.#tail.at(-1)?.event.seq;
-    // Others may have appended behind them, when this transaction appended nothing.
-    if (last !== undefined && last - this.#tail.length <= seq && last === this.#last.get()) {
-      return this.#tail.slice(seq - last + this.#tail.length);
-    }
-    return (this.#after.all(seq) as { doc: string }[]).map((row) => {
+  #readAfter(seq: number): Backlog {
+    const backlog = new Backlog(seq + 1);
+    for (const row of this.#after.iterate(seq) as IterableIterator<{ doc: string }>) {
       const event = eventOf(row);
-      return { event, changes: changesOf(event) };
-    });
+      backlog.add(event, changesOf(event));
+    }
+    return backlog;
   }
 }
 

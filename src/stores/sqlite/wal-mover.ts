@@ -1,0 +1,72 @@
+import { Worker } from "node:worker_threads";
+import type { FileIdentity } from "./file-identity.js";
+import { type Moved, type MoverData, phase } from "./wal-phase.js";
+
+/** How long a database that is closed waits for what is being moved; a disk that is slower keeps its `-wal` file. */
+const patienceMs = 10_000;
+
+/**
+ * Moves the write-ahead log into the database (what SQLite calls a checkpoint) on a thread of its own, which has a
+ * connection only while it works. Nothing that was committed depends on it: a page stays in the write-ahead log until
+ * it is durable in the database. Where that thread cannot work, the calling thread does it all.
+ */
+export class WalMover {
+  readonly #path: string;
+  readonly #file: FileIdentity;
+  /** Called when little is left, for the calling thread to move: a log that is still written to never ends. */
+  readonly #finish: () => void;
+  readonly #at = new Int32Array(new SharedArrayBuffer(4));
+  #worker: Worker | undefined;
+  #stopped = false;
+
+  constructor(path: string, file: FileIdentity, finish: () => void) {
+    this.#path = path;
+    this.#file = file;
+    this.#finish = finish;
+  }
+
+  /** Begins, unless it is at work already. */
+  start(): void {
+    if (this.#stopped) return this.#finish();
+    if (Atomics.compareExchange(this.#at, 0, phase.idle, phase.asked) !== phase.idle) return;
+    this.#worker ??= this.#launch();
+    this.#worker.postMessage(null);
+  }
+
+  /** When it returns, no connection but the caller's is open, if the disk is not very slow. Nothing begins any more. */
+  stop(): void {
+    this.#stopped = true;
+    // What was asked for and not begun does not begin: the phase is not `asked` any more.
+    if (Atomics.compareExchange(this.#at, 0, phase.asked, phase.idle) === phase.working)
+      Atomics.wait(this.#at, 0, phase.working, patienceMs);
+    void this.#worker?.terminate();
+  }
+
+  #launch(): Worker {
+    const workerData: MoverData = {
+      path: this.#path,
+      ...this.#file,
+      shared: this.#at.buffer,
+    };
+    const worker = new Worker(new URL("./wal-mover-worker.js", import.meta.url), {
+      workerData,
+      env: {},
+      argv: [],
+      execArgv: [],
+    });
+    worker.on("message", ({ failed }: Moved) => {
+      if (failed !== undefined) this.#giveUp();
+      else if (!this.#stopped) this.#finish();
+    });
+    worker.on("error", () => this.#giveUp());
+    worker.unref();
+    return worker;
+  }
+
+  /** The calling thread meets the same failure, if it is one of the file, where somebody is told. */
+  #giveUp(): void {
+    if (this.#stopped) return;
+    this.stop();
+    this.#finish();
+  }
+}

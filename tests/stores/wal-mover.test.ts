@@ -1,0 +1,242 @@
+import { copyFileSync, existsSync, mkdtempSync, readFileSync, rmSync, statSync } from "node:fs";
+import { tmpdir } from "node:os";
+import { join } from "node:path";
+import Database from "better-sqlite3";
+import { afterEach, beforeEach, describe, expect, it } from "vitest";
+import { type LogVerdict, verifyLog } from "../../src/audit/verify-log.js";
+import { publicKeyBeside } from "../../src/core/signing-key.js";
+import { createPipeline } from "../../src/index.js";
+import { SqliteDriver } from "../../src/stores/sqlite/driver.js";
+import { identityOf } from "../../src/stores/sqlite/file-identity.js";
+import { openImage } from "../../src/stores/sqlite/image.js";
+import { WalMover } from "../../src/stores/sqlite/wal-mover.js";
+import { append, begin } from "./contract-writing.js";
+import { startRunner } from "./fixtures/process.js";
+
+/*
+ * Pages go from the write-ahead log into the database beside the thread that writes. Whatever happens meanwhile, what
+ * was committed is there, and a database that was closed is one file.
+ */
+
+let folder: string;
+let file: string;
+beforeEach(() => {
+  folder = mkdtempSync(join(tmpdir(), "synapse-wal-"));
+  file = join(folder, "log.db");
+});
+afterEach(() => rmSync(folder, { recursive: true }));
+
+let written = 0;
+beforeEach(() => (written = 0));
+
+/** Transactions of so many events, each of them a page and more. */
+function write(driver: SqliteDriver, transactions: number, events: number): void {
+  for (let n = 0; n < transactions; n++) {
+    const tx = begin(driver);
+    for (let m = 0; m < events; m++) {
+      const seq = ++written;
+      const common = { timestamp: "2026-01-01T00:00:00.000Z", protocol_version: "1.0" };
+      append(tx, { event: "x_large", id: `evt-${seq}`, seq, text: "x".repeat(4_000), ...common });
+    }
+    tx.commit();
+  }
+}
+
+/** Pages that are in the write-ahead log, and how many of them the database has. */
+function wal(): { readonly log: number; readonly checkpointed: number } {
+  const db = new Database(file);
+  try {
+    db.prepare("SELECT count(*) FROM sqlite_schema").get();
+    const [state] = db.pragma("wal_checkpoint(NOOP)") as { log: number; checkpointed: number }[];
+    if (state === undefined) throw new Error("SQLite says nothing of its log");
+    return state;
+  } finally {
+    db.close();
+  }
+}
+
+async function until(isTrue: () => boolean): Promise<void> {
+  for (const end = performance.now() + 20_000; !isTrue();) {
+    if (performance.now() > end) throw new Error("it did not come to pass in 20 s");
+    await new Promise((resolve) => setTimeout(resolve, 1));
+  }
+}
+
+function expectWhole(): void {
+  const driver = new SqliteDriver(file, { create: false });
+  expect(driver.eventsAfter(0).map(({ seq }) => seq)).toEqual(
+    Array.from({ length: written }, (_, n) => n + 1),
+  );
+  expect(driver.treeHead().size).toBe(written);
+  driver.close();
+}
+
+async function problems(): Promise<LogVerdict["problems"]> {
+  const image = openImage(file);
+  try {
+    return (await verifyLog(image, { ownKey: publicKeyBeside(`${file}.key`) })).problems;
+  } finally {
+    image.close();
+  }
+}
+
+describe("while many write", () => {
+  it("pages are moved without the writer, and what it wrote meanwhile is moved too", async () => {
+    const driver = new SqliteDriver(file, { create: true });
+    write(driver, 20, 64);
+    const before = wal();
+    expect(before).toMatchObject({ checkpointed: 0 });
+    expect(before.log).toBeGreaterThan(1_000);
+    // The thread needs nothing of this one but that it lets go for a moment.
+    await until(() => wal().checkpointed > 1_000);
+    // All of it is moved, so that what follows begins a new one, and is moved in its turn.
+    write(driver, 30, 64);
+    await until(() => wal().log === wal().checkpointed);
+    driver.close();
+    expectWhole();
+  });
+
+  it("the write-ahead log does not grow with the log", async () => {
+    const driver = new SqliteDriver(file, { create: true });
+    let most = 0;
+    for (let n = 0; n < 40; n++) {
+      write(driver, 8, 64);
+      await new Promise((resolve) => setTimeout(resolve, 10));
+      most = Math.max(most, wal().log);
+    }
+    expect(written).toBeGreaterThan(20_000);
+    expect(most).toBeLessThan(10_000);
+    driver.close();
+    expectWhole();
+  });
+
+  it("somebody who reads keeps nobody from writing, and pages are moved when he has done", async () => {
+    const driver = new SqliteDriver(file, { create: true });
+    write(driver, 1, 1);
+    const reader = new Database(file, { readonly: true });
+    const count = reader.prepare("SELECT count(*) FROM events").pluck();
+    reader.exec("BEGIN");
+    expect(count.get()).toBe(1);
+    write(driver, 40, 64);
+    await new Promise((resolve) => setTimeout(resolve, 200));
+    expect(count.get()).toBe(1);
+    reader.exec("COMMIT");
+    reader.close();
+    write(driver, 20, 64);
+    await until(() => wal().log === wal().checkpointed);
+    driver.close();
+    expectWhole();
+  });
+});
+
+it("a lone caller's pages are moved by the commit that brings the tables along", () => {
+  const driver = new SqliteDriver(file, { create: true });
+  write(driver, 1_100, 1);
+  // What is there was appended since: each transaction writes two pages and more.
+  expect(wal().log).toBeLessThan(1_000);
+  driver.close();
+  expectWhole();
+});
+
+describe("a database that is closed", () => {
+  it.each([0, 1, 5, 20, 60, 150])("is one file, %i ms after pages began to be moved", async (ms) => {
+    const driver = new SqliteDriver(file, { create: true });
+    write(driver, 20, 64);
+    if (ms > 0) await new Promise((resolve) => setTimeout(resolve, ms));
+    driver.close();
+    expect(existsSync(`${file}-wal`)).toBe(false);
+    expect(existsSync(`${file}-shm`)).toBe(false);
+    expectWhole();
+  });
+
+  it("verifies, after it was closed and opened while it was written", async () => {
+    for (let n = 0; n < 5; n++) {
+      const driver = new SqliteDriver(file, { create: true });
+      write(driver, 18, 64);
+      await new Promise((resolve) => setTimeout(resolve, n * 15));
+      driver.close();
+    }
+    expect(await problems()).toEqual([]);
+  });
+});
+
+it("a process that is killed while pages are moved leaves a log that verifies, and opens", async () => {
+  const pipeline = await createPipeline({ database: file });
+  await pipeline.capabilityManager.issue({ capability: "crm:update", issuedBy: "operator" });
+  await pipeline.bindingManager.bind({ agentId: "a", capability: "crm:update:k0", createdBy: "operator" });
+  await pipeline.close();
+  for (let round = 0; round < 6; round++) {
+    const size = statSync(file).size;
+    const killer = new AbortController();
+    const options = { signal: killer.signal, killSignal: "SIGKILL" as const };
+    const report = startRunner({ database: file, how: "times", times: 6_000 }, options).report();
+    const ended = report.then(
+      () => "done",
+      () => "killed",
+    );
+    // The database grows when pages are moved into it, and by nothing else.
+    await until(() => statSync(file).size > size);
+    killer.abort();
+    expect(await ended).toBe("killed");
+    expect(await problems()).toEqual([]);
+    const driver = new SqliteDriver(file, { create: false });
+    expect(driver.eventsAfter(0)).toHaveLength(driver.treeHead().size);
+    driver.close();
+  }
+});
+
+describe("a thread that cannot work", () => {
+  /** A log whose pages nobody moved, as a killed process leaves it. */
+  function abandoned(): string {
+    const db = new Database(file);
+    db.pragma("journal_mode = WAL");
+    db.pragma("wal_autocheckpoint = 0");
+    db.exec("CREATE TABLE t (x)");
+    for (let n = 0; n < 100; n++) db.prepare("INSERT INTO t VALUES (zeroblob(5000))").run();
+    const copy = join(folder, "copy.db");
+    for (const suffix of ["", "-wal"]) copyFileSync(file + suffix, copy + suffix);
+    db.close();
+    return copy;
+  }
+
+  it("leaves a file alone that took the place of the one that was opened", async () => {
+    const other = abandoned();
+    const before = readFileSync(other);
+    const finished = new Promise<void>((resolve) => {
+      const mover = new WalMover(other, { dev: 1n, ino: 1n }, resolve);
+      mover.start();
+    });
+    await finished;
+    expect(readFileSync(other).equals(before)).toBe(true);
+    expect(existsSync(`${other}-wal`)).toBe(true);
+  });
+
+  it("is asked once: from then on the calling thread does it at once", async () => {
+    const gone = join(folder, "gone.db");
+    let calls = 0;
+    const told: (() => void)[] = [];
+    const mover = new WalMover(gone, { dev: 1n, ino: 1n }, () => {
+      calls++;
+      for (const tell of told) tell();
+    });
+    const first = new Promise<void>((resolve) => told.push(resolve));
+    mover.start();
+    expect(calls).toBe(0);
+    await first;
+    mover.start();
+    expect(calls).toBe(2);
+    expect(existsSync(gone)).toBe(false);
+  });
+
+  it("has nothing to say to a database that is closed", async () => {
+    const other = abandoned();
+    const identity = identityOf(other);
+    if (identity === undefined) throw new Error("there is no file");
+    let calls = 0;
+    const mover = new WalMover(other, identity, () => calls++);
+    mover.start();
+    mover.stop();
+    await new Promise((resolve) => setTimeout(resolve, 300));
+    expect(calls).toBe(0);
+  });
+});
