@@ -47,18 +47,39 @@ function printedObject(value: JsonObject): string {
   for (let at = 0; at < sorted.length; at++) {
     const member = value[sorted[at] as string];
     if (member === undefined) continue;
-    const head = heads[at] ?? quoted(sorted[at] as string);
-    text += `${text === "" ? "{" : ","}${head}${canonicalJson(member)}`;
+    const head = heads[at] ?? headOf(sorted[at] as string);
+    // Each piece that is put to a text is memory: most members are texts that stand for themselves.
+    if (typeof member === "string" && !special.test(member)) {
+      text = text === "" ? head.firstText : text + head.nextText;
+      text += member;
+      text += '"';
+    } else {
+      text = text === "" ? head.first : text + head.next;
+      text += canonicalJson(member);
+    }
   }
   return text === "" ? "{}" : `${text}}`;
 }
 
-/** In which order members are printed, and what stands before each of their values. */
+/** What stands before a member's value: of the first one of an object and of the others, and before a text. */
+interface Head {
+  readonly first: string;
+  readonly next: string;
+  readonly firstText: string;
+  readonly nextText: string;
+}
+
+function headOf(name: string): Head {
+  const head = `${quoted(name)}:`;
+  return { first: `{${head}`, next: `,${head}`, firstText: `{${head}"`, nextText: `,${head}"` };
+}
+
+/** In which order members are printed. */
 interface Order {
   readonly keys: readonly string[];
   readonly sorted: readonly string[];
   /** Undefined for a name that has no canonical form: it is refused when it has a value. */
-  readonly heads: readonly (string | undefined)[];
+  readonly heads: readonly (Head | undefined)[];
 }
 
 /*
@@ -75,7 +96,7 @@ function orderOf(keys: readonly string[]): Order {
   if (kept !== undefined && isSame(kept.keys, keys)) return kept;
   // UTF-16 code units, as RFC 8785, 3.2.3 has it, are what sort() compares.
   const sorted = [...keys].sort();
-  const heads = sorted.map((key) => (key.isWellFormed() ? `${quoted(key)}:` : undefined));
+  const heads = sorted.map((key) => (key.isWellFormed() ? headOf(key) : undefined));
   const order: Order = { keys, sorted, heads };
   if (keys.length <= keptKeysMax && unitsOf(keys) <= keptUnitsMax) lately[place] = order;
   return order;

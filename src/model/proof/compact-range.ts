@@ -57,7 +57,7 @@ export function appendLeaf(
   return Object.freeze({ begin: range.begin, end: range.end + 1, hashes: Object.freeze(hashes) });
 }
 
-/** A range that leaves are appended to in place, for whoever reads a whole log and never takes one back. */
+/** A range that leaves are appended to in place, for whoever appends many and never takes one of them back alone. */
 export class GrowingRange {
   readonly #hasher: TreeHasher;
   readonly #begin: number;
@@ -79,9 +79,10 @@ export class GrowingRange {
     return Object.freeze({ begin: this.#begin, end: this.#end, hashes: Object.freeze([...this.#hashes]) });
   }
 
-  append(leafHash: Uint8Array): void {
+  append(leafHash: Uint8Array, visit?: NodeVisitor): void {
     assertLeaf(this.#end, leafHash);
-    push(this.#hasher, this.#begin, this.#hashes, { level: 0, index: this.#end, hash: leafHash }, undefined);
+    visit?.(0, this.#end, leafHash);
+    push(this.#hasher, this.#begin, this.#hashes, { level: 0, index: this.#end, hash: leafHash }, visit);
     this.#end++;
   }
 }

@@ -2,6 +2,7 @@ import {
   appendLeaf,
   type CompactRange,
   emptyRange,
+  GrowingRange,
   type NodeVisitor,
   rangeRoot,
   restoreRange,
@@ -34,7 +35,8 @@ export class TreeTable {
   readonly #leaf;
   readonly #leaves;
   readonly #last;
-  #range: CompactRange | undefined;
+  /** With what this transaction appended. */
+  #growing: GrowingRange | undefined;
   #known: CompactRange | undefined;
   /** Nodes to be kept that this process completed, of the leaves that follow the first so many. */
   #fresh: { readonly from: number; readonly nodes: KeptNode[] } | undefined;
@@ -63,30 +65,38 @@ export class TreeTable {
   /** Forgets what was appended since the last commit; others may have appended meanwhile. */
   reset(): void {
     // What was appended and not committed completed nodes that are in no log.
-    if (this.#range !== undefined) this.#fresh = undefined;
-    this.#range = undefined;
+    if (this.#growing !== undefined) this.#fresh = undefined;
+    this.#growing = undefined;
     this.#known ??= this.head();
   }
 
   /** The transaction of the last `append` was committed. */
   saved(): void {
-    this.#known = this.#range ?? this.#known;
-    this.#range = undefined;
+    this.#known = this.#growing?.range ?? this.#known;
+    this.#growing = undefined;
   }
 
   /** The leaf hash of event `seq`, which is the next one. */
   append(seq: number, text: string): Uint8Array {
     const leaf = binaryBytes(leafOfText(text));
-    const range = this.#range ?? this.#known;
-    // Others may have appended since; what a lost process appended may not be there any more.
-    const before = range?.end === seq - 1 ? range : this.head();
-    if (before !== range) this.#fresh = undefined;
-    this.#fresh ??= { from: before.end, nodes: [] };
-    const { nodes } = this.#fresh;
-    this.#range = appendLeaf(this.#hasher, before, leaf, (level, index, hash) => {
-      if (isKept(level)) nodes.push([level, index, hash]);
-    });
+    if (this.#growing?.end !== seq - 1) this.#growing = this.#grownFrom(seq - 1);
+    this.#growing.append(leaf, this.#keep);
     return leaf;
+  }
+
+  readonly #keep: NodeVisitor = (level, index, hash) => {
+    if (isKept(level)) this.#fresh?.nodes.push([level, index, hash]);
+  };
+
+  #grownFrom(size: number): GrowingRange {
+    let from = this.#known;
+    // Others may have appended since; what a lost process appended may not be there any more.
+    if (from?.end !== size) {
+      from = this.head();
+      this.#fresh = undefined;
+    }
+    this.#fresh ??= { from: from.end, nodes: [] };
+    return new GrowingRange(this.#hasher, from);
   }
 
   /** The first so many events are what the tables say. */
@@ -105,8 +115,8 @@ export class TreeTable {
   #sinceStored(): { readonly range: CompactRange; readonly nodes: readonly KeptNode[] } {
     const stored = this.#stored();
     // Most of the time all that follows was appended here, and every node of it is known.
-    if (this.#range !== undefined && this.#fresh?.from === stored.end) {
-      return { range: this.#range, nodes: this.#fresh.nodes };
+    if (this.#growing !== undefined && this.#fresh?.from === stored.end) {
+      return { range: this.#growing.range, nodes: this.#fresh.nodes };
     }
     const nodes: KeptNode[] = [];
     const range = this.#extended(stored, (level, index, hash) => {
