@@ -16,6 +16,8 @@ const batchMax = 512;
 const busyMsMax = 10_000;
 /** How long something may wait for a transaction of something else. */
 const followMs = 3;
+/** How long a process that wrote to the log knows what others appended. */
+const justMs = 2;
 
 /**
  * The one writer of a process (SEMANTICS E4). Transitions queue in lanes and go into one transaction
@@ -36,6 +38,8 @@ export class Ledger {
   readonly #awaitingIdle: (() => void)[] = [];
   #closing = false;
   #suspect = false;
+  /** When a commit of this process last held the log, by a clock that nobody sets. */
+  #heldAt = -Infinity;
   #closed = false;
   #refusal: AuditUnavailableError | undefined;
 
@@ -121,6 +125,14 @@ export class Ledger {
   refresh(): void {
     if (this.#closed || this.#suspect) return;
     this.#foldForeign(this.#driver.eventsAfter(this.state.seq));
+  }
+
+  /**
+   * The same, unless this process wrote to the log a moment ago: nobody else was there before that, and others' changes
+   * have to be noticed within a second (SEMANTICS D7). A process that stood still meanwhile looks.
+   */
+  refreshUnlessJustWritten(): void {
+    if (performance.now() - this.#heldAt > justMs) this.refresh();
   }
 
   /** Refuses everything from now on and waits for what is queued. The database stays open: its owner closes it. */
@@ -211,6 +223,7 @@ export class Ledger {
       }
       if (writes > 0) {
         this.#lease.write(tx);
+        this.#heldAt = performance.now();
         tx.commit();
         this.#lease.written();
       } else tx.rollback();

@@ -59,7 +59,7 @@ export class RunningStep {
   checkNow(ledger: Ledger): void {
     if (this.stop !== undefined) return;
     try {
-      ledger.refresh();
+      ledger.refreshUnlessJustWritten();
       if (!ledger.closed && !ledger.state.open.has(this.requestId))
         return this.end({ code: "audit_unavailable", message: givenUp });
     } catch (error) {

@@ -1,6 +1,5 @@
 import { statfsSync } from "node:fs";
 import { dirname, resolve } from "node:path";
-import Database from "better-sqlite3";
 import type {
   Blob,
   BlobKey,
@@ -25,7 +24,7 @@ import { Projections } from "./projections.js";
 import { Queries } from "./queries.js";
 import { verifyTail } from "./tail.js";
 import { TreeTable } from "./tree-table.js";
-import { WalMover } from "./wal-mover.js";
+import { WriteAheadLog } from "./write-ahead-log.js";
 
 /** The embedded store: one SQLite file in write-ahead mode, on the calling thread. */
 export class SqliteDriver implements StoreDriver {
@@ -35,7 +34,7 @@ export class SqliteDriver implements StoreDriver {
   #db: Connection;
   #session: Session;
   readonly #file: FileIdentity | undefined;
-  #mover: WalMover | undefined;
+  #wal: WriteAheadLog;
 
   constructor(location: string, options: { readonly create: boolean }) {
     this.location = location;
@@ -43,7 +42,7 @@ export class SqliteDriver implements StoreDriver {
     this.#path = location === ":memory:" ? location : resolve(location);
     this.#file = identityOf(this.#path);
     this.#session = sessionOf(this.#db);
-    this.#mover = this.#newMover();
+    this.#wal = new WriteAheadLog(this.#db, this.#path, this.#file);
   }
 
   load(state: State): void {
@@ -58,7 +57,7 @@ export class SqliteDriver implements StoreDriver {
       if (isBusy(error)) return undefined;
       throw error;
     }
-    return transactionOf(this.#session, (events) => this.#moveWal(events));
+    return transactionOf(this.#session, (events) => this.#wal.moveAfter(events));
   }
 
   eventsAfter(seq: number): AuditEvent[] {
@@ -117,7 +116,7 @@ export class SqliteDriver implements StoreDriver {
     if (this.location === ":memory:") return;
     assertSameFile(this.#path, this.#file);
     const known = this.#session.tree.known;
-    this.#mover?.stop();
+    this.#wal.stop();
     this.#db.close();
     this.#db = openDatabase(this.#path, { create: false });
     assertSameFile(this.#path, this.#file);
@@ -125,7 +124,7 @@ export class SqliteDriver implements StoreDriver {
     const session = sessionOf(this.#db, known);
     if (known !== undefined) verifyTail(this.#db, nodeTreeHasher, known);
     this.#session = session;
-    this.#mover = this.#newMover();
+    this.#wal = new WriteAheadLog(this.#db, this.#path, this.#file);
   }
 
   async scrub(): Promise<boolean> {
@@ -172,33 +171,8 @@ export class SqliteDriver implements StoreDriver {
   }
 
   close(): void {
-    // First, so that this connection is the last one: that empties and removes the write-ahead log.
-    this.#mover?.stop();
+    this.#wal.stop();
     this.#db.close();
-  }
-
-  #newMover(): WalMover | undefined {
-    return this.#file && new WalMover(this.#path, this.#file, () => this.#moveHere());
-  }
-
-  /** After a commit that was slow anyway, of so many events. */
-  #moveWal(events: number): void {
-    const [wal] = this.#db.pragma("wal_checkpoint(NOOP)") as { log: number; checkpointed: number }[];
-    if (wal === undefined || wal.log - wal.checkpointed < walPages.toMove) return;
-    // Where many wait for the next commit, it goes on meanwhile. A lone caller waits once here, and would wait several
-    // times there: for a disk that is busy with what is moved.
-    if (events > eventsOfOne) this.#mover?.start();
-    else this.#moveHere();
-  }
-
-  #moveHere(): void {
-    try {
-      this.#db.pragma("wal_checkpoint(PASSIVE)");
-    } catch (error) {
-      // What was committed is safe where it is, and is moved another time: SQLite does not tell of it either when it
-      // moves pages behind a commit. A disk that fails is met by the next commit, which says so.
-      if (!(error instanceof Database.SqliteError)) throw error;
-    }
   }
 }
 
@@ -212,17 +186,10 @@ function isDone(step: () => boolean): boolean {
   }
 }
 
-/** The most that a commit of one step at a time appends. */
-const eventsOfOne = 8;
-
-/** So many pages in the write-ahead log are moved into the database: beside the writer, or else by a commit. */
-const walPages = { toMove: 1_000, atLatest: 8_000 };
-
 type Session = ReturnType<typeof sessionOf>;
 
 /** Everything that is prepared once for a connection. */
 function sessionOf(db: Connection, known?: CompactRange) {
-  db.pragma(`wal_autocheckpoint = ${walPages.atLatest}`);
   const tree = new TreeTable(db, nodeTreeHasher, known);
   return {
     db,
@@ -243,22 +210,24 @@ function sessionOf(db: Connection, known?: CompactRange) {
     queries: new Queries(db),
     tree,
     projections: new Projections(db, tree),
+    /** Since the tables followed last. */
+    since: { events: 0, commits: 0 },
     checkpoints: new CheckpointTable(db),
     leases: new LeaseTable(db),
   };
 }
 
-/** @param followed called after a commit that brought the tables to the end of the log. */
+/** @param followed called after a commit that brought the tables to the end of the log, with its events on average. */
 function transactionOf(session: Session, followed: (events: number) => void): StoreTransaction {
   session.tree.reset();
   session.projections.reset();
-  let events = 0;
+  const { since } = session;
   return {
     eventsAfter: (seq) => eventsAfter(session, seq),
     append: (event, text, changes) => {
       session.append.run(event.seq, text, session.tree.append(event.seq, text));
       session.projections.note(event, changes);
-      events++;
+      since.events++;
     },
     putBlob: (seq, { ref, salt, bytes }) => {
       session.putBlob.run(seq, ref, salt, bytes);
@@ -284,7 +253,10 @@ function transactionOf(session: Session, followed: (events: number) => void): St
       session.commit.run();
       session.tree.saved();
       session.projections.saved();
-      if (follows) followed(events);
+      since.commits++;
+      if (!follows) return;
+      followed(since.events / since.commits);
+      session.since = { events: 0, commits: 0 };
     },
     rollback: () => {
       session.tree.reset();
