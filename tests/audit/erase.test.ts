@@ -124,7 +124,7 @@ describe("synapse audit erase", () => {
     db.close();
     await run(cwd, "audit", "erase", ref, ...by);
     const again = new Database(join(cwd, "log.db"));
-    again.prepare("INSERT INTO blobs VALUES (@seq, @ref, @salt, @bytes)").run(row);
+    again.prepare("INSERT INTO blobs (id, ref, salt, bytes) VALUES (@id, @ref, @salt, @bytes)").run(row);
     again.close();
     expect((await run(cwd, "audit", "verify")).stderr).toMatch(/error\[blob_mismatch\].*are back/);
   });

@@ -191,7 +191,9 @@ describe("every table of the schema", () => {
 
     test(`${table}: a row put in`, async () => {
       for (const row of someOf(rowsOf(table))) {
-        const unique = (name: string, pk: number) => pk > 0 || name === "created_seq";
+        // Bytes under their own commitment say nothing that they did not say where they were.
+        const unique = (name: string, pk: number) =>
+          pk > 0 || name === "created_seq" || (table === "blobs" && name === "ref");
         const added = Object.fromEntries(
           columns.map(({ name, pk }) => [name, unique(name, pk) ? other(row[name]) : row[name]]),
         );

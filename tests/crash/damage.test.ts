@@ -14,6 +14,7 @@ import { replayDatabase } from "../replay/replay-database.js";
 import { crashActions } from "./fixtures/crash-actions.js";
 import { adminLane } from "../../src/core/lanes.js";
 import { AuditUnavailableError } from "../../src/model/errors.js";
+import { sha256Hex } from "../../src/model/sha256.js";
 import { schemaVersion } from "../../src/stores/sqlite/schema.js";
 import { listRuns, showRun } from "../../src/workflow/show.js";
 import { refusal } from "../actions/fixtures/http-refusal.js";
@@ -136,7 +137,6 @@ describe("a disk that is nearly full (D9)", () => {
 
 describe("a database of an older schema version", () => {
   const fixture = fileURLToPath(new URL("fixtures/schema-1.db.gz", import.meta.url));
-  const schema3 = fileURLToPath(new URL("fixtures/schema-3.db.gz", import.meta.url));
   let folder: string;
   let database: string;
   beforeEach(() => {
@@ -174,36 +174,62 @@ describe("a database of an older schema version", () => {
     expect((await synapse({ cwd: folder }, "audit", "verify", "--db", database)).code).toBe(0);
   });
 
-  it("of version 3: what was committed to is found with its event, also by a run that was resumed", async () => {
-    writeFileSync(database, gunzipSync(readFileSync(schema3)));
-    const kept = () => {
-      const db = new Database(database, { readonly: true });
-      const rows = db.prepare("SELECT DISTINCT ref, salt, bytes FROM blobs ORDER BY ref").all();
-      db.close();
-      return rows;
-    };
-    const before = kept();
-    expect(before).toHaveLength(13);
+  it.each([3, 4])(
+    "of version %i: what was committed to is found, also by a run that was resumed",
+    async (version) => {
+      const older = fileURLToPath(new URL(`fixtures/schema-${version}.db.gz`, import.meta.url));
+      writeFileSync(database, gunzipSync(readFileSync(older)));
+      const kept = () => {
+        const db = new Database(database, { readonly: true });
+        const rows = db.prepare("SELECT DISTINCT ref, salt, bytes FROM blobs ORDER BY ref").all();
+        db.close();
+        return rows;
+      };
+      const before = kept();
+      expect(before).toHaveLength(13);
+      const pipeline = await createPipeline({ database });
+      const [run] = listRuns(pipeline);
+      expect(showRun(pipeline, run?.run_id ?? "")).toMatchObject({
+        status: "completed",
+        steps: ["pay", "note", "mail"].map((step_id) => ({ step_id, status: "completed" })),
+      });
+      const { driver } = ledgerOf(pipeline.audit);
+      const events = driver.readEvents({ runId: run?.run_id });
+      expect(events.map(({ seq }) => seq)).toEqual(Array.from({ length: events.length }, (_, n) => n + 5));
+      const keys = events.flatMap(blobKeysOf);
+      expect(keys).toHaveLength(15);
+      for (const key of keys) expect(driver.blob(key)).toBeDefined();
+      await pipeline.close();
+      expect(kept()).toEqual(before);
+      expectSoundLog(folder, "");
+      const image = openImage(database);
+      expect((await verifyLog(image)).problems).toEqual([]);
+      image.close();
+      const replayed = await replayDatabase(database, folder, crashActions(folder));
+      expect(replayed.map(({ decision }) => decision.status)).toEqual(Array(3).fill("identical"));
+    },
+  );
+
+  it("keeps bytes that no event commits to, and takes them for no event's", async () => {
+    writeFileSync(
+      database,
+      gunzipSync(readFileSync(fileURLToPath(new URL("fixtures/schema-4.db.gz", import.meta.url)))),
+    );
+    const db = new Database(database);
+    const put = db.prepare("INSERT INTO blobs VALUES (0, ?, x'01', CAST(? AS BLOB))");
+    const refs = Array.from({ length: 40 }, (_, n) =>
+      sha256Hex(Buffer.concat([Buffer.of(1), Buffer.from(`bytes ${n}`)])),
+    );
+    for (const [n, ref] of refs.entries()) put.run(ref, `bytes ${n}`);
+    db.close();
     const pipeline = await createPipeline({ database });
-    const [run] = listRuns(pipeline);
-    expect(showRun(pipeline, run?.run_id ?? "")).toMatchObject({
-      status: "completed",
-      steps: ["pay", "note", "mail"].map((step_id) => ({ step_id, status: "completed" })),
-    });
     const { driver } = ledgerOf(pipeline.audit);
-    const events = driver.readEvents({ runId: run?.run_id });
-    expect(events.map(({ seq }) => seq)).toEqual(Array.from({ length: events.length }, (_, n) => n + 5));
-    const keys = events.flatMap(blobKeysOf);
-    expect(keys).toHaveLength(15);
-    for (const key of keys) expect(driver.blob(key)).toBeDefined();
+    for (const ref of refs) expect(driver.keepsBlob(ref)).toBe(true);
+    for (const ref of refs) for (const seq of [0, 1]) expect(driver.blob({ seq, ref })).toBeUndefined();
     await pipeline.close();
-    expect(kept()).toEqual(before);
-    expectSoundLog(folder, "");
     const image = openImage(database);
     expect((await verifyLog(image)).problems).toEqual([]);
     image.close();
-    const replayed = await replayDatabase(database, folder, crashActions(folder));
-    expect(replayed.map(({ decision }) => decision.status)).toEqual(Array(3).fill("identical"));
   });
 
   it("stays whole as it was when the migration fails in the middle", async () => {

@@ -22,6 +22,7 @@ import { LeaseTable } from "./lease-table.js";
 import { eventOf, loadState } from "./projection.js";
 import { Projections } from "./projections.js";
 import { Queries } from "./queries.js";
+import { blobsOfEvent } from "./schema.js";
 import { verifyTail } from "./tail.js";
 import { TreeTable } from "./tree-table.js";
 import { WriteAheadLog } from "./write-ahead-log.js";
@@ -198,7 +199,7 @@ function sessionOf(db: Connection, known?: CompactRange) {
     rollback: db.prepare("ROLLBACK"),
     append: db.prepare("INSERT INTO events (seq, doc, leaf) VALUES (?, ?, ?)"),
     after: db.prepare("SELECT doc FROM events WHERE seq > ? ORDER BY seq"),
-    putBlob: db.prepare("INSERT OR IGNORE INTO blobs (seq, ref, salt, bytes) VALUES (?, ?, ?, ?)"),
+    putBlob: db.prepare("INSERT INTO blobs (id, ref, salt, bytes) VALUES (?, ?, ?, ?)"),
     // Over itself first: deleting alone leaves the overwriting to `secure_delete`.
     blankBlob: db.prepare(
       "UPDATE blobs SET salt = zeroblob(length(salt)), bytes = zeroblob(length(bytes)) WHERE ref = ?",
@@ -222,6 +223,8 @@ function transactionOf(session: Session, followed: (events: number) => void): St
   session.tree.reset();
   session.projections.reset();
   const { since } = session;
+  /** Of each event, the blobs of this transaction. */
+  const kept = new Map<number, readonly string[]>();
   return {
     eventsAfter: (seq) => eventsAfter(session, seq),
     append: (event, text, changes) => {
@@ -230,7 +233,11 @@ function transactionOf(session: Session, followed: (events: number) => void): St
       since.events++;
     },
     putBlob: (seq, { ref, salt, bytes }) => {
-      session.putBlob.run(seq, ref, salt, bytes);
+      const refs = kept.get(seq) ?? [];
+      if (refs.includes(ref)) return;
+      if (refs.length === blobsOfEvent) throw new RangeError(`an event keeps at most ${blobsOfEvent} blobs`);
+      session.putBlob.run(seq * blobsOfEvent + refs.length, ref, salt, bytes);
+      kept.set(seq, [...refs, ref]);
     },
     eraseBlob: (ref) => {
       session.blankBlob.run(ref);

@@ -2,6 +2,7 @@ import type { LogImage } from "../../core/log-image.js";
 import { hashBytes } from "../../model/proof/hash.js";
 import type { Connection } from "./database.js";
 import { guarded } from "./damage.js";
+import { blobsOfEvent } from "./schema.js";
 
 const numbers = "count(*), min(seq), max(seq)";
 /** How many rows hold a hash, and all hashes in one value: one for each row costs more than hashing it. */
@@ -56,7 +57,8 @@ function areTexts(values: unknown[]): values is string[] {
 
 const blobsOfPage =
   "SELECT count(*), sum(typeof(ref) = 'text' AND length(CAST(ref AS BLOB)) = 64), " +
-  "json_group_array(seq), group_concat(ref, '') FROM (SELECT seq, ref FROM blobs WHERE seq BETWEEN ? AND ? ORDER BY seq, ref)";
+  "json_group_array(seq), group_concat(ref, '') " +
+  `FROM (SELECT seq, ref FROM blobs WHERE id >= ? * ${blobsOfEvent} AND id < (? + 1) * ${blobsOfEvent} ORDER BY id)`;
 
 /** Reads which commitments have bytes that are kept (`LogImage.blobsOf`). */
 export function blobPageReader(db: Connection): LogImage["blobsOf"] {

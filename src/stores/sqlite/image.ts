@@ -14,7 +14,7 @@ import { type Connection, isDamage, missingStore } from "./database.js";
 import { damagedBy, guarded } from "./damage.js";
 import { blobPageReader, entryReader, keyPageReader } from "./image-pages.js";
 import { loadState } from "./projection.js";
-import { applicationId, schema, schemaVersion } from "./schema.js";
+import { applicationId, blobOf, schema, schemaVersion } from "./schema.js";
 import { type FileSurvey, surveyHere, SurveyThread } from "./survey.js";
 
 // A damaged row can hold NULL where the schema forbids it, and casting does not change that: what is empty is found wrong.
@@ -147,9 +147,9 @@ function imageOf(db: Connection, survey: FileSurvey): LogImage {
   const keys = guarded(() =>
     db.prepare("SELECT seq, id, run_id, agent_id FROM event_keys WHERE seq > ? ORDER BY seq LIMIT ?"),
   );
-  const blob = guarded(() => db.prepare("SELECT 1 FROM blobs WHERE seq = ? AND ref = ?"));
+  const blob = guarded(() => db.prepare(`SELECT 1 FROM blobs WHERE ${blobOf}`));
   const blobBytes = guarded(() =>
-    db.prepare(`SELECT ${bytesColumn("salt")}, ${bytesColumn("bytes")} FROM blobs WHERE seq = ? AND ref = ?`),
+    db.prepare(`SELECT ${bytesColumn("salt")}, ${bytesColumn("bytes")} FROM blobs WHERE ${blobOf}`),
   );
   const node = guarded(() => db.prepare("SELECT hash FROM tree_nodes WHERE level = ? AND idx = ?").pluck());
   return {
@@ -214,9 +214,9 @@ function imageOf(db: Connection, survey: FileSurvey): LogImage {
     openSteps: () => rows(db, "SELECT request_id, seq FROM open_steps ORDER BY seq"),
     runs: () => rows<RunRow>(db, "SELECT * FROM runs ORDER BY started_seq"),
     policies: () => rows(db, "SELECT name, file FROM policies ORDER BY name"),
-    hasBlob: ({ seq, ref }) => guarded(() => blob.get(seq, ref)) !== undefined,
+    hasBlob: ({ seq, ref }) => guarded(() => blob.get({ seq, ref })) !== undefined,
     blob: ({ seq, ref }) =>
-      guarded(() => blobBytes.get(seq, ref) as { salt: Uint8Array; bytes: Uint8Array } | undefined),
+      guarded(() => blobBytes.get({ seq, ref }) as { salt: Uint8Array; bytes: Uint8Array } | undefined),
     state: () =>
       guarded(() => {
         const state = new State();
@@ -226,7 +226,7 @@ function imageOf(db: Connection, survey: FileSurvey): LogImage {
     blobsOf: blobPageReader(db),
     blobsLike: (refs) =>
       all(
-        "SELECT seq, ref FROM blobs WHERE ref IN (SELECT value FROM json_each(?)) ORDER BY seq, ref",
+        "SELECT seq, ref FROM blobs WHERE ref IN (SELECT value FROM json_each(?)) ORDER BY id",
         JSON.stringify(refs),
       ),
     blobs: () => survey.blobs(),

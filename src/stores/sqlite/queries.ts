@@ -4,6 +4,7 @@ import type { JsonValue } from "../../model/json.js";
 import type { Connection } from "./database.js";
 import { readEvents } from "./event-query.js";
 import { eventOf } from "./projection.js";
+import { blobOf } from "./schema.js";
 
 /** What is read outside a transaction, for people and for the parts that list. */
 export class Queries {
@@ -43,7 +44,7 @@ export class Queries {
   }
 
   blob({ seq, ref }: BlobKey): Blob | undefined {
-    return this.#db.prepare("SELECT ref, salt, bytes FROM blobs WHERE seq = ? AND ref = ?").get(seq, ref) as
+    return this.#db.prepare(`SELECT ref, salt, bytes FROM blobs WHERE ${blobOf}`).get({ seq, ref }) as
       Blob | undefined;
   }
 

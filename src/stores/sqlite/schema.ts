@@ -1,6 +1,6 @@
 /** `SYNP`: tells our files from other people's SQLite databases. */
 export const applicationId = 0x53594e50;
-export const schemaVersion = 4;
+export const schemaVersion = 5;
 
 /** Who writes at present (src/core/lease.ts). */
 const leasesTable = `CREATE TABLE leases (
@@ -15,10 +15,21 @@ CREATE INDEX events_by_run ON event_keys (run_id) WHERE run_id IS NOT NULL;
 CREATE INDEX events_by_agent ON event_keys (agent_id) WHERE agent_id IS NOT NULL;
 CREATE TABLE key_rotations (seq INTEGER PRIMARY KEY);`;
 
-/** By the event that commits to them, so that what is kept together is written and read together. */
+/** As many blobs as one event may commit to. */
+export const blobsOfEvent = 16;
+
+/**
+ * By the event that commits to them, so that what is kept together is written and read together: `id` is sixteen times
+ * its number, and which one of its blobs it is. A table that is stored by its rowid holds rows of four KiB in one
+ * page; by another key each of more than one KiB would have a page of its own beside it.
+ */
 const blobsTable = `CREATE TABLE blobs (
-  seq INTEGER, ref TEXT, salt BLOB NOT NULL, bytes BLOB NOT NULL, PRIMARY KEY (seq, ref)
-) WITHOUT ROWID;`;
+  id INTEGER PRIMARY KEY, ref TEXT NOT NULL, salt BLOB NOT NULL, bytes BLOB NOT NULL,
+  seq INTEGER GENERATED ALWAYS AS (id / ${blobsOfEvent}) VIRTUAL
+);`;
+
+/** The blob that a `BlobKey` means. */
+export const blobOf = `id BETWEEN :seq * ${blobsOfEvent} AND :seq * ${blobsOfEvent} + ${blobsOfEvent - 1} AND ref = :ref`;
 
 /**
  * What each older version lacks: entry n brings version n + 1 to version n + 2. Of version 1 and 2 some indices were
@@ -34,12 +45,21 @@ export const migrations: readonly string[] = [
   INSERT INTO event_keys SELECT seq, doc ->> '$.id', doc ->> '$.run_id', doc ->> '$.agent_id' FROM events ORDER BY seq;
   INSERT INTO key_rotations SELECT seq FROM events WHERE doc ->> '$.event' = 'key_rotated';
   ALTER TABLE blobs RENAME TO blobs_by_ref;
-  ${blobsTable}
+  CREATE TABLE blobs (
+    seq INTEGER, ref TEXT, salt BLOB NOT NULL, bytes BLOB NOT NULL, PRIMARY KEY (seq, ref)
+  ) WITHOUT ROWID;
   INSERT OR IGNORE INTO blobs SELECT e.seq, b.ref, b.salt, b.bytes
     FROM events e, json_each(e.doc) j, blobs_by_ref b
     WHERE j.key LIKE '%\\_commitment' ESCAPE '\\' AND b.ref = j.atom;
   INSERT INTO blobs SELECT 0, ref, salt, bytes FROM blobs_by_ref WHERE ref NOT IN (SELECT ref FROM blobs);
   DROP TABLE blobs_by_ref;`,
+  // Bytes that no event commits to were under 0; they stand in front of all events' now.
+  `ALTER TABLE blobs RENAME TO blobs_by_seq;
+  ${blobsTable}
+  INSERT INTO blobs (id, ref, salt, bytes)
+    SELECT CASE WHEN seq > 0 THEN seq * ${blobsOfEvent} + n - 1 ELSE -n END, ref, salt, bytes
+    FROM (SELECT *, row_number() OVER (PARTITION BY seq ORDER BY ref) AS n FROM blobs_by_seq);
+  DROP TABLE blobs_by_seq;`,
 ];
 
 /*

@@ -1,0 +1,57 @@
+import Database from "better-sqlite3";
+import type { Connection } from "./database.js";
+import type { FileIdentity } from "./file-identity.js";
+import { WalMover } from "./wal-mover.js";
+
+/** So many pages are moved into the database: behind a commit that was slow anyway, or by any. */
+const pages = { toMove: 1_000, atLatest: 8_000 };
+
+/** A step has three events in two commits, and with uses of handles more commits: more than that are several steps. */
+const eventsOfOne = 3;
+
+/** When pages of the write-ahead log go into the database, and on which thread. */
+export class WriteAheadLog {
+  readonly #db: Connection;
+  readonly #mover: WalMover | undefined;
+
+  /** @param file undefined for a database in memory. */
+  constructor(db: Connection, path: string, file: FileIdentity | undefined) {
+    this.#db = db;
+    db.pragma(`wal_autocheckpoint = ${pages.atLatest}`);
+    this.#mover = file && new WalMover(path, file, () => this.#moveHere());
+  }
+
+  /**
+   * After a commit that was slow anyway.
+   *
+   * @param events a commit since the last time, on average.
+   */
+  moveAfter(events: number): void {
+    if (this.#mover === undefined || this.#waiting() < pages.toMove) return;
+    // Where many wait for the next commit, it goes on meanwhile. A lone caller waits once here, and would wait several
+    // times there: for a disk that is busy with what is moved.
+    if (events > eventsOfOne) this.#mover.start();
+    else this.#moveHere();
+  }
+
+  /** Call before the connection is closed, so that it is the last one: that empties and removes the file. */
+  stop(): void {
+    this.#mover?.stop();
+  }
+
+  /** Pages that the database does not have. */
+  #waiting(): number {
+    const [state] = this.#db.pragma("wal_checkpoint(NOOP)") as { log: number; checkpointed: number }[];
+    return state === undefined ? 0 : state.log - state.checkpointed;
+  }
+
+  #moveHere(): void {
+    try {
+      this.#db.pragma("wal_checkpoint(PASSIVE)");
+    } catch (error) {
+      // What was committed is safe where it is, and is moved another time: SQLite does not tell of it either when it
+      // moves pages behind a commit. A disk that fails is met by the next commit, which says so.
+      if (!(error instanceof Database.SqliteError)) throw error;
+    }
+  }
+}
