@@ -211,15 +211,22 @@ function sessionOf(db: Connection, known?: CompactRange) {
     queries: new Queries(db),
     tree,
     projections: new Projections(db, tree),
-    /** Since the tables followed last. */
-    since: { events: 0, commits: 0 },
+    since: nothing(),
     checkpoints: new CheckpointTable(db),
     leases: new LeaseTable(db),
   };
 }
 
-/** @param followed called after a commit that brought the tables to the end of the log, with its events on average. */
-function transactionOf(session: Session, followed: (events: number) => void): StoreTransaction {
+/** What was written since pages of the write-ahead log were last looked at. */
+function nothing(): { events: number; commits: number; bytes: number } {
+  return { events: 0, commits: 0, bytes: 0 };
+}
+
+/** With large blobs, so much is written long before the tables follow. */
+const bytesUnmoved = 4 * 1024 * 1024;
+
+/** @param moveWal called after a commit behind which pages may be moved, with the events of a commit on average. */
+function transactionOf(session: Session, moveWal: (events: number) => void): StoreTransaction {
   session.tree.reset();
   session.projections.reset();
   const { since } = session;
@@ -231,6 +238,7 @@ function transactionOf(session: Session, followed: (events: number) => void): St
       session.append.run(event.seq, text, session.tree.append(event.seq, text));
       session.projections.note(event, changes);
       since.events++;
+      since.bytes += text.length;
     },
     putBlob: (seq, { ref, salt, bytes }) => {
       const refs = kept.get(seq) ?? [];
@@ -238,6 +246,7 @@ function transactionOf(session: Session, followed: (events: number) => void): St
       if (refs.length === blobsOfEvent) throw new RangeError(`an event keeps at most ${blobsOfEvent} blobs`);
       session.putBlob.run(seq * blobsOfEvent + refs.length, ref, salt, bytes);
       kept.set(seq, [...refs, ref]);
+      since.bytes += bytes.length;
     },
     eraseBlob: (ref) => {
       session.blankBlob.run(ref);
@@ -261,9 +270,9 @@ function transactionOf(session: Session, followed: (events: number) => void): St
       session.tree.saved();
       session.projections.saved();
       since.commits++;
-      if (!follows) return;
-      followed(since.events / since.commits);
-      session.since = { events: 0, commits: 0 };
+      if (!follows && since.bytes < bytesUnmoved) return;
+      moveWal(since.events / since.commits);
+      session.since = nothing();
     },
     rollback: () => {
       session.tree.reset();

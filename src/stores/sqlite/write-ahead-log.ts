@@ -22,7 +22,7 @@ export class WriteAheadLog {
   }
 
   /**
-   * After a commit that was slow anyway.
+   * After a commit that was slow anyway, or when much was written.
    *
    * @param events a commit since the last time, on average.
    */
