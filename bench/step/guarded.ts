@@ -1,8 +1,16 @@
 import { join } from "node:path";
-import { createPipeline, defineAction, type Pipeline, SecureExecutionContext } from "../../src/index.js";
+import {
+  type BindingManager,
+  type CapabilityManager,
+  createPipeline,
+  defineAction,
+  type Pipeline,
+  SecureExecutionContext,
+  type SecureWorkflowExecutor,
+} from "../../src/index.js";
 import type { StepSource } from "./limit.js";
 
-const noAction = defineAction({
+export const noAction = defineAction({
   name: "bench.nothing",
   requires: () => "bench:run:nothing",
   run: () => null,
@@ -22,23 +30,47 @@ export async function guardedSteps(
 ): Promise<GuardedSteps> {
   const pipeline = await createPipeline({ database, actions: [noAction] });
   // None for a database that has them already.
-  if (agents > 0) await pipeline.capabilityManager.issue({ capability: "bench:run:*", issuedBy: "bench" });
+  if (agents > 0) await grantTo(agents, pipeline);
+  const steps = checkedSteps(pipeline.executor, agents);
+  return {
+    pipeline,
+    get completed() {
+      return steps.completed;
+    },
+    step: steps.step,
+    close: () => pipeline.close(),
+  };
+}
+
+export async function grantTo(
+  agents: number,
+  parts: { readonly capabilityManager: CapabilityManager; readonly bindingManager: BindingManager },
+): Promise<void> {
+  await parts.capabilityManager.issue({ capability: "bench:run:*", issuedBy: "bench" });
   for (let n = 0; n < agents; n++)
-    await pipeline.bindingManager.bind({
+    await parts.bindingManager.bind({
       agentId: `agent-${n}`,
       capability: "bench:run:nothing",
       createdBy: "bench",
     });
+}
+
+export interface CheckedSteps {
+  readonly completed: number;
+  readonly step: () => Promise<void>;
+}
+
+/** Steps of an executor, in turn for each agent; one that does not complete throws. */
+export function checkedSteps(executor: SecureWorkflowExecutor, agents: number): CheckedSteps {
   let next = 0;
   let completed = 0;
   return {
-    pipeline,
     get completed() {
       return completed;
     },
     step: async () => {
       const n = next++;
-      const result = await pipeline.executor.executeStep(
+      const result = await executor.executeStep(
         new SecureExecutionContext({
           workflowId: "bench",
           stepId: "nothing",
@@ -53,6 +85,5 @@ export async function guardedSteps(
       if (result.status !== "completed") throw new Error(`a step ended as ${result.status}`);
       completed++;
     },
-    close: () => pipeline.close(),
   };
 }
