@@ -46,7 +46,7 @@ export async function runAuthorized(
   const startedAt = performance.now();
   try {
     // Asked again after the append: what expired or was revoked meanwhile does not start (D7).
-    step.checkNow(parts.ledger);
+    step.checkStart(parts.ledger);
     const settled = await perform(parts, authorized, step, effects);
     const outcome = outcomeOf(settled, limits.outputBytesMax, effects.told);
     return await complete({ parts, call, authorized, step, effects, common, settled, outcome, startedAt });

@@ -57,9 +57,18 @@ export class RunningStep {
    * and wakes up must not go on with what it knew before, until the next look would come.
    */
   checkNow(ledger: Ledger): void {
+    this.#checkAfter(ledger, () => ledger.refresh());
+  }
+
+  /** Before its action is called, which is right behind the commit that allowed it, unless this process stood still. */
+  checkStart(ledger: Ledger): void {
+    this.#checkAfter(ledger, () => ledger.refreshUnlessJustWritten());
+  }
+
+  #checkAfter(ledger: Ledger, look: () => void): void {
     if (this.stop !== undefined) return;
     try {
-      ledger.refreshUnlessJustWritten();
+      look();
       if (!ledger.closed && !ledger.state.open.has(this.requestId))
         return this.end({ code: "audit_unavailable", message: givenUp });
     } catch (error) {
