@@ -61,31 +61,27 @@ function giveUp(tx: Tx, authorized: AuditEvent, effects: ReadonlyMap<string, Eff
 }
 
 interface Effects {
-  /** Agent and run. */
-  readonly of: string;
   attempted: number;
   performed: number;
 }
 
 /**
  * What is known of each: uses of handles that were begun, and those whose answer was recorded. The events of an agent
- * and run are read once, however many of its steps were running: they may be thousands.
+ * are read once, however many of its steps were running, and in however many runs: they may be thousands.
  */
 function effectsOf(ledger: Ledger, steps: readonly AuditEvent[]): Map<string, Effects> {
   const effects = new Map<string, Effects>();
-  const oldest = new Map<string, AuditEvent>();
+  const oldest = new Map<string, number>();
   for (const step of steps) {
-    const of = JSON.stringify([step["agent_id"], step["run_id"]]);
-    effects.set(textMember(step, "request_id"), { of, attempted: 0, performed: 0 });
-    const known = oldest.get(of);
-    if (known === undefined || step.seq < known.seq) oldest.set(of, step);
+    const agentId = textMember(step, "agent_id");
+    effects.set(textMember(step, "request_id"), { attempted: 0, performed: 0 });
+    oldest.set(agentId, Math.min(step.seq, oldest.get(agentId) ?? Infinity));
   }
-  for (const [of, first] of oldest) {
-    for (const event of eventsBehind(ledger, first)) {
+  for (const [agentId, seq] of oldest) {
+    for (const event of eventsAfter(ledger, agentId, seq)) {
       const { request_id: requestId } = event;
       const found = typeof requestId === "string" ? effects.get(requestId) : undefined;
-      // Events of a step without a run are looked for by its agent alone, and come with those of the agent's runs.
-      if (found?.of !== of) continue;
+      if (found === undefined) continue;
       if (event.event === "effect_attempted") found.attempted++;
       if (event.event === "effect_performed") found.performed++;
     }
@@ -93,11 +89,9 @@ function effectsOf(ledger: Ledger, steps: readonly AuditEvent[]): Map<string, Ef
   return effects;
 }
 
-function* eventsBehind(ledger: Ledger, step: AuditEvent): Generator<AuditEvent> {
-  const runId = step["run_id"];
-  const of = { agentId: textMember(step, "agent_id"), ...(typeof runId === "string" ? { runId } : {}) };
-  for (let after = step.seq; ;) {
-    const page = ledger.driver.readEvents({ ...of, after, limit: pageSize });
+function* eventsAfter(ledger: Ledger, agentId: string, seq: number): Generator<AuditEvent> {
+  for (let after = seq; ;) {
+    const page = ledger.driver.readEvents({ agentId, after, limit: pageSize });
     yield* page;
     if (page.length < pageSize) return;
     after = page.at(-1)?.seq ?? after;

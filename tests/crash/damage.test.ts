@@ -216,16 +216,19 @@ describe("a database of an older schema version", () => {
       gunzipSync(readFileSync(fileURLToPath(new URL("fixtures/schema-4.db.gz", import.meta.url)))),
     );
     const db = new Database(database);
-    const put = db.prepare("INSERT INTO blobs VALUES (0, ?, x'01', CAST(? AS BLOB))");
+    const put = db.prepare("INSERT INTO blobs VALUES (?, ?, x'01', CAST(? AS BLOB))");
     const refs = Array.from({ length: 40 }, (_, n) =>
       sha256Hex(Buffer.concat([Buffer.of(1), Buffer.from(`bytes ${n}`)])),
     );
-    for (const [n, ref] of refs.entries()) put.run(ref, `bytes ${n}`);
+    // Under no event, in front of all, and more under one than there is room for.
+    const seqs = [0, -1, 1_000_000, 2 ** 53, 1_000_001];
+    for (const [n, ref] of refs.entries()) for (const seq of seqs) put.run(seq, ref, `bytes ${n}`);
     db.close();
     const pipeline = await createPipeline({ database });
     const { driver } = ledgerOf(pipeline.audit);
     for (const ref of refs) expect(driver.keepsBlob(ref)).toBe(true);
     for (const ref of refs) for (const seq of [0, 1]) expect(driver.blob({ seq, ref })).toBeUndefined();
+    expect(refs.filter((ref) => driver.blob({ seq: 1_000_000, ref }) !== undefined)).toHaveLength(16);
     await pipeline.close();
     const image = openImage(database);
     expect((await verifyLog(image)).problems).toEqual([]);

@@ -10,7 +10,7 @@ import { write } from "../stores/contract-writing.js";
 
 /*
  * A process may be killed with many steps running. Of each of them it is recorded what it had begun and what it was
- * told, whoever else's events stand between, and of all in the time of reading them once.
+ * told, whoever else's events stand between.
  */
 
 interface Said {

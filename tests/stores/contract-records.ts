@@ -25,6 +25,18 @@ export function recordsContract(name: string, open: () => Place): void {
       expect([driver.keepsBlob("r"), driver.keepsBlob("s")]).toEqual([true, false]);
     });
 
+    it("sixteen blobs of an event, and not one more", () => {
+      const { driver } = open();
+      const blob = (n: number) => ({ ref: `r${n}`, salt: Uint8Array.of(n), bytes: Uint8Array.of(n) });
+      const tx = begin(driver);
+      for (let n = 0; n < 16; n++) for (const seq of [1, 2]) tx.putBlob(seq, blob(n));
+      expect(() => tx.putBlob(1, blob(16))).toThrow(RangeError);
+      tx.commit();
+      for (let n = 0; n < 16; n++)
+        for (const seq of [1, 2]) expect([...(driver.blob({ seq, ref: `r${n}` })?.bytes ?? [])]).toEqual([n]);
+      for (const seq of [0, 3]) expect(driver.blob({ seq, ref: "r0" })).toBeUndefined();
+    });
+
     it("a blob that was erased is gone for everybody once that is committed, and the others stay", async () => {
       const { driver, another } = open();
       const blob = (ref: string) => ({ ref, salt: Uint8Array.of(1), bytes: Buffer.from(`bytes of ${ref}`) });

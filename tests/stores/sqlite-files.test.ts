@@ -14,7 +14,13 @@ import { join } from "node:path";
 import { fileURLToPath } from "node:url";
 import Database from "better-sqlite3";
 import { afterEach, beforeEach, describe, expect, it } from "vitest";
-import { createPipeline, openStore, StoreError } from "../../src/index.js";
+import {
+  createPipeline,
+  defineAction,
+  openStore,
+  SecureExecutionContext,
+  StoreError,
+} from "../../src/index.js";
 import { AuditUnavailableError } from "../../src/model/errors.js";
 import { refusal } from "../actions/fixtures/http-refusal.js";
 import { refused } from "../model/fixtures/refused.js";
@@ -162,6 +168,35 @@ describe("a log that cannot be written: nothing runs (fail closed)", () => {
       ran: 1,
     });
   });
+});
+
+it("bytes that somebody put where events are still to come give way to those of the events", async () => {
+  const folder = mkdtempSync(join(tmpdir(), "synapse-stray-"));
+  const database = join(folder, "log.db");
+  const pipeline = await createPipeline({ database });
+  await pipeline.capabilityManager.issue({ capability: "job:run", issuedBy: "operator" });
+  const db = new Database(database);
+  const put = db.prepare("INSERT INTO blobs (id, ref, salt, bytes) VALUES (?, 'stray', x'', x'00')");
+  for (let seq = 1; seq < 20; seq++) put.run(seq * 16);
+  db.close();
+  const action = defineAction({ name: "job.run", requires: () => "job:run:a", run: () => "done" });
+  const fields = { workflowId: "w", stepId: "s", agentId: "a", requiredCapability: "job:run:a" };
+  const context = new SecureExecutionContext({
+    ...fields,
+    auditReference: "r",
+    traceId: "t",
+    action,
+    actionParams: { of: "mine" },
+  });
+  const { status } = await pipeline.executor.executeStep(context);
+  expect(status).toBe("denied");
+  const [requested] = await pipeline.audit.getEvents({ event: "step_execution_requested" });
+  await pipeline.close();
+  const kept = new Database(database, { readonly: true });
+  const bytes = kept.prepare("SELECT bytes FROM blobs WHERE seq = ?").pluck().all(requested?.seq) as Buffer[];
+  kept.close();
+  expect(bytes.map(String)).toEqual(['{"of":"mine"}']);
+  rmSync(folder, { recursive: true });
 });
 
 describe("a disk that is full (D9)", () => {

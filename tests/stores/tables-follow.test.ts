@@ -157,3 +157,25 @@ it("two that write in turn leave the tables no further behind than one does", ()
     rmSync(folder, { recursive: true });
   }
 });
+
+it("a checkpoint, which is slow anyway, brings them along when they are some hundred events behind", () => {
+  const folder = mkdtempSync(join(tmpdir(), "synapse-checkpoint-"));
+  try {
+    const file = join(folder, "log.db");
+    const driver = new SqliteDriver(file, { create: true });
+    const checkpointed = (size: number) => {
+      const tx = begin(driver);
+      tx.putCheckpoint({ size, note: "none" });
+      tx.commit();
+      return keptIn(file).size;
+    };
+    write(driver, eventsOf(0, 0, 300));
+    expect(checkpointed(300)).toBe(0);
+    write(driver, eventsOf(1, 300, 400));
+    expect(keptIn(file).size).toBe(0);
+    expect(checkpointed(700)).toBe(700);
+    driver.close();
+  } finally {
+    rmSync(folder, { recursive: true });
+  }
+});

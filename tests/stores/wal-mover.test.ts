@@ -1,3 +1,4 @@
+import { spawn } from "node:child_process";
 import { copyFileSync, existsSync, mkdtempSync, readFileSync, rmSync, statSync } from "node:fs";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
@@ -7,11 +8,11 @@ import { type LogVerdict, verifyLog } from "../../src/audit/verify-log.js";
 import { publicKeyBeside } from "../../src/core/signing-key.js";
 import { createPipeline } from "../../src/index.js";
 import { SqliteDriver } from "../../src/stores/sqlite/driver.js";
-import { identityOf } from "../../src/stores/sqlite/file-identity.js";
+import { type FileIdentity, identityOf } from "../../src/stores/sqlite/file-identity.js";
 import { openImage } from "../../src/stores/sqlite/image.js";
 import { WalMover } from "../../src/stores/sqlite/wal-mover.js";
 import { append, begin } from "./contract-writing.js";
-import { startRunner } from "./fixtures/process.js";
+import { gather, startRunner } from "./fixtures/process.js";
 
 /*
  * Pages go from the write-ahead log into the database beside the thread that writes. Whatever happens meanwhile, what
@@ -185,22 +186,83 @@ it("a process that is killed while pages are moved leaves a log that verifies, a
   }
 });
 
-describe("a thread that cannot work", () => {
-  /** A log whose pages nobody moved, as a killed process leaves it. */
-  function abandoned(): string {
-    const db = new Database(file);
-    db.pragma("journal_mode = WAL");
-    db.pragma("wal_autocheckpoint = 0");
-    db.exec("CREATE TABLE t (x)");
-    for (let n = 0; n < 100; n++) db.prepare("INSERT INTO t VALUES (zeroblob(5000))").run();
-    const copy = join(folder, "copy.db");
-    for (const suffix of ["", "-wal"]) copyFileSync(file + suffix, copy + suffix);
-    db.close();
-    return copy;
-  }
+/** A log whose pages nobody moved, as a killed process leaves it, and how many there are. */
+function abandoned(rows: number): string {
+  const db = new Database(file);
+  db.pragma("journal_mode = WAL");
+  db.pragma("wal_autocheckpoint = 0");
+  db.exec("CREATE TABLE t (x)");
+  const put = db.prepare("INSERT INTO t VALUES (zeroblob(5000))");
+  for (let n = 0; n < rows; n++) put.run();
+  const copy = join(folder, "copy.db");
+  for (const suffix of ["", "-wal"]) copyFileSync(file + suffix, copy + suffix);
+  db.close();
+  return copy;
+}
 
+function waitingIn(path: string): number {
+  const db = new Database(path);
+  try {
+    db.prepare("SELECT count(*) FROM sqlite_schema").get();
+    const [state] = db.pragma("wal_checkpoint(NOOP)") as { log: number; checkpointed: number }[];
+    return state === undefined ? NaN : state.log - state.checkpointed;
+  } finally {
+    db.close();
+  }
+}
+
+describe("the thread itself", () => {
+  it("moves the pages before it says so, and has no connection then", async () => {
+    const path = abandoned(500);
+    // One that stays open, so that no other one is the last.
+    const open = new Database(path);
+    open.prepare("SELECT count(*) FROM sqlite_schema").get();
+    expect(waitingIn(path)).toBeGreaterThan(500);
+    const mover = await new Promise<WalMover>((resolve) => {
+      const started: WalMover = new WalMover(path, fileOf(path), () => resolve(started));
+      started.start();
+    });
+    expect(waitingIn(path)).toBe(0);
+    mover.stop(0);
+    open.close();
+    expect(existsSync(`${path}-wal`)).toBe(false);
+  });
+
+  it("is waited for by who closes, in the middle of its work", async () => {
+    const path = abandoned(4_000);
+    const open = new Database(path);
+    open.prepare("SELECT count(*) FROM sqlite_schema").get();
+    const mover = new WalMover(path, fileOf(path), () => undefined);
+    mover.start();
+    await until(() => mover.working);
+    mover.stop(10_000);
+    expect(mover.working).toBe(false);
+    open.close();
+    expect(existsSync(`${path}-wal`)).toBe(false);
+  });
+
+  it("is not waited for twice, nor by who has no time", async () => {
+    const path = abandoned(4_000);
+    const mover = new WalMover(path, fileOf(path), () => undefined);
+    mover.start();
+    await until(() => mover.working);
+    mover.stop(0);
+    expect(mover.working).toBe(true);
+    mover.stop(10_000);
+    expect(mover.working).toBe(true);
+    await until(() => !existsSync(`${path}-wal`) || !mover.working);
+  });
+});
+
+function fileOf(path: string): FileIdentity {
+  const identity = identityOf(path);
+  if (identity === undefined) throw new Error("there is no file");
+  return identity;
+}
+
+describe("a thread that cannot work", () => {
   it("leaves a file alone that took the place of the one that was opened", async () => {
-    const other = abandoned();
+    const other = abandoned(100);
     const before = readFileSync(other);
     const finished = new Promise<void>((resolve) => {
       const mover = new WalMover(other, { dev: 1n, ino: 1n }, resolve);
@@ -229,14 +291,30 @@ describe("a thread that cannot work", () => {
   });
 
   it("has nothing to say to a database that is closed", async () => {
-    const other = abandoned();
-    const identity = identityOf(other);
-    if (identity === undefined) throw new Error("there is no file");
+    const other = abandoned(100);
     let calls = 0;
-    const mover = new WalMover(other, identity, () => calls++);
+    const mover = new WalMover(other, fileOf(other), () => calls++);
     mover.start();
-    mover.stop();
+    mover.stop(0);
     await new Promise((resolve) => setTimeout(resolve, 300));
     expect(calls).toBe(0);
+  });
+
+  it("because there is none to be had: what was committed is not said to have failed", async () => {
+    // Node's permission model gives none; nor does a system that has no more.
+    const permission = process.allowedNodeEnvironmentFlags.has("--permission") ? "" : "experimental-";
+    const flags = [`--${permission}permission`, "--allow-fs-read=*", "--allow-fs-write=*", "--allow-addons"];
+    const program = `
+      const { createPipeline } = await import(${JSON.stringify(new URL("../../dist/index.js", import.meta.url).href)});
+      const pipeline = await createPipeline({ database: ${JSON.stringify(file)} });
+      const text = "x".repeat(3000);
+      const ends = await Promise.allSettled(
+        Array.from({ length: 2500 }, () => pipeline.audit.emitEvent("x_large", { text })));
+      console.log(ends.filter(({ status }) => status === "fulfilled").length);
+      await pipeline.close();`;
+    const child = spawn(process.execPath, [...flags, "--input-type=module", "-e", program]);
+    const { code, stdout, stderr } = await gather(child).ended;
+    expect([code, stdout], stderr).toEqual([0, "2500\n"]);
+    expect(existsSync(`${file}-wal`)).toBe(false);
   });
 });

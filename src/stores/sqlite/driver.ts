@@ -117,7 +117,7 @@ export class SqliteDriver implements StoreDriver {
     if (this.location === ":memory:") return;
     assertSameFile(this.#path, this.#file);
     const known = this.#session.tree.known;
-    this.#wal.stop();
+    this.#wal.abandon();
     this.#db.close();
     this.#db = openDatabase(this.#path, { create: false });
     assertSameFile(this.#path, this.#file);
@@ -199,7 +199,8 @@ function sessionOf(db: Connection, known?: CompactRange) {
     rollback: db.prepare("ROLLBACK"),
     append: db.prepare("INSERT INTO events (seq, doc, leaf) VALUES (?, ?, ?)"),
     after: db.prepare("SELECT doc FROM events WHERE seq > ? ORDER BY seq"),
-    putBlob: db.prepare("INSERT INTO blobs (id, ref, salt, bytes) VALUES (?, ?, ?, ?)"),
+    // Bytes that somebody put where an event was still to come give way to its own.
+    putBlob: db.prepare("INSERT OR REPLACE INTO blobs (id, ref, salt, bytes) VALUES (?, ?, ?, ?)"),
     // Over itself first: deleting alone leaves the overwriting to `secure_delete`.
     blankBlob: db.prepare(
       "UPDATE blobs SET salt = zeroblob(length(salt)), bytes = zeroblob(length(bytes)) WHERE ref = ?",
@@ -229,7 +230,7 @@ const bytesUnmoved = 4 * 1024 * 1024;
 function transactionOf(session: Session, moveWal: (events: number) => void): StoreTransaction {
   session.tree.reset();
   session.projections.reset();
-  const { since } = session;
+  const written = nothing();
   /** Of each event, the blobs of this transaction. */
   const kept = new Map<number, readonly string[]>();
   return {
@@ -237,8 +238,8 @@ function transactionOf(session: Session, moveWal: (events: number) => void): Sto
     append: (event, text, changes) => {
       session.append.run(event.seq, text, session.tree.append(event.seq, text));
       session.projections.note(event, changes);
-      since.events++;
-      since.bytes += text.length;
+      written.events++;
+      written.bytes += text.length;
     },
     putBlob: (seq, { ref, salt, bytes }) => {
       const refs = kept.get(seq) ?? [];
@@ -246,7 +247,7 @@ function transactionOf(session: Session, moveWal: (events: number) => void): Sto
       if (refs.length === blobsOfEvent) throw new RangeError(`an event keeps at most ${blobsOfEvent} blobs`);
       session.putBlob.run(seq * blobsOfEvent + refs.length, ref, salt, bytes);
       kept.set(seq, [...refs, ref]);
-      since.bytes += bytes.length;
+      written.bytes += bytes.length;
     },
     eraseBlob: (ref) => {
       session.blankBlob.run(ref);
@@ -269,10 +270,13 @@ function transactionOf(session: Session, moveWal: (events: number) => void): Sto
       session.commit.run();
       session.tree.saved();
       session.projections.saved();
+      const { since } = session;
       since.commits++;
+      since.events += written.events;
+      since.bytes += written.bytes;
       if (!follows && since.bytes < bytesUnmoved) return;
-      moveWal(since.events / since.commits);
       session.since = nothing();
+      moveWal(since.events / since.commits);
     },
     rollback: () => {
       session.tree.reset();

@@ -80,7 +80,7 @@ export class Projections {
   }
 
   #isLate(): boolean {
-    const last = this.#staged.at(-1)?.event.seq ?? 0;
+    const last = this.#staged.at(-1)?.event.seq ?? this.#backlog?.last ?? 0;
     const max = this.#slowAnyway ? lagWorthwhile : lagMax;
     if (last - this.#stored < max) return false;
     // Another process may have brought them along.

@@ -53,12 +53,14 @@ export const migrations: readonly string[] = [
     WHERE j.key LIKE '%\\_commitment' ESCAPE '\\' AND b.ref = j.atom;
   INSERT INTO blobs SELECT 0, ref, salt, bytes FROM blobs_by_ref WHERE ref NOT IN (SELECT ref FROM blobs);
   DROP TABLE blobs_by_ref;`,
-  // Bytes that no event commits to were under 0; they stand in front of all events' now.
+  // Bytes that no event commits to were under 0; whatever has no place with an event stands in front of all of them.
   `ALTER TABLE blobs RENAME TO blobs_by_seq;
   ${blobsTable}
   INSERT INTO blobs (id, ref, salt, bytes)
-    SELECT CASE WHEN seq > 0 THEN seq * ${blobsOfEvent} + n - 1 ELSE -n END, ref, salt, bytes
-    FROM (SELECT *, row_number() OVER (PARTITION BY seq ORDER BY ref) AS n FROM blobs_by_seq);
+    SELECT CASE WHEN seq BETWEEN 1 AND ${2 ** 48} AND n <= ${blobsOfEvent} THEN seq * ${blobsOfEvent} + n - 1 ELSE -m END,
+      ref, salt, bytes
+    FROM (SELECT *, row_number() OVER (PARTITION BY seq ORDER BY ref) AS n, row_number() OVER (ORDER BY seq, ref) AS m
+      FROM blobs_by_seq);
   DROP TABLE blobs_by_seq;`,
 ];
 

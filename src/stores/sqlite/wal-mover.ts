@@ -2,9 +2,6 @@ import { Worker } from "node:worker_threads";
 import type { FileIdentity } from "./file-identity.js";
 import { type Moved, type MoverData, phase } from "./wal-phase.js";
 
-/** How long a database that is closed waits for what is being moved; a disk that is slower keeps its `-wal` file. */
-const patienceMs = 10_000;
-
 /**
  * Moves the write-ahead log into the database (what SQLite calls a checkpoint) on a thread of its own, which has a
  * connection only while it works. Nothing that was committed depends on it: a page stays in the write-ahead log until
@@ -25,16 +22,30 @@ export class WalMover {
     this.#finish = finish;
   }
 
+  get working(): boolean {
+    return Atomics.load(this.#at, 0) === phase.working;
+  }
+
   /** Begins, unless it is at work already. */
   start(): void {
     if (this.#stopped) return this.#finish();
     if (Atomics.compareExchange(this.#at, 0, phase.idle, phase.asked) !== phase.idle) return;
-    this.#worker ??= this.#launch();
-    this.#worker.postMessage(null);
+    try {
+      this.#worker ??= this.#launch();
+      this.#worker.postMessage(null);
+    } catch {
+      // No thread is to be had, of the system or of Node's permission model.
+      this.#giveUp();
+    }
   }
 
-  /** When it returns, no connection but the caller's is open, if the disk is not very slow. Nothing begins any more. */
-  stop(): void {
+  /**
+   * Nothing begins any more. When it returns, no connection but the caller's is open.
+   *
+   * @param patienceMs how long it waits for what goes on: on a disk that is slower, the other connection is closed later.
+   */
+  stop(patienceMs: number): void {
+    if (this.#stopped) return;
     this.#stopped = true;
     // What was asked for and not begun does not begin: the phase is not `asked` any more.
     if (Atomics.compareExchange(this.#at, 0, phase.asked, phase.idle) === phase.working)
@@ -59,6 +70,7 @@ export class WalMover {
       else if (!this.#stopped) this.#finish();
     });
     worker.on("error", () => this.#giveUp());
+    worker.on("exit", () => this.#giveUp());
     worker.unref();
     return worker;
   }
@@ -66,7 +78,8 @@ export class WalMover {
   /** The calling thread meets the same failure, if it is one of the file, where somebody is told. */
   #giveUp(): void {
     if (this.#stopped) return;
-    this.stop();
+    Atomics.store(this.#at, 0, phase.idle);
+    this.stop(0);
     this.#finish();
   }
 }

@@ -6,6 +6,9 @@ import { WalMover } from "./wal-mover.js";
 /** So many pages are moved into the database: behind a commit that was slow anyway, or by any. */
 const pages = { toMove: 1_000, atLatest: 8_000 };
 
+/** How long a database that is closed waits for what is being moved; a disk that is slower keeps its `-wal` file. */
+const patienceMs = 10_000;
+
 /** A step has three events in two commits, and with uses of handles more commits: more than that are several steps. */
 const eventsOfOne = 3;
 
@@ -22,32 +25,41 @@ export class WriteAheadLog {
   }
 
   /**
-   * After a commit that was slow anyway, or when much was written.
+   * After a commit that was slow anyway, or when much was written. It never throws what the database says: what was
+   * committed stays so.
    *
    * @param events a commit since the last time, on average.
    */
   moveAfter(events: number): void {
-    if (this.#mover === undefined || this.#waiting() < pages.toMove) return;
-    // Where many wait for the next commit, it goes on meanwhile. A lone caller waits once here, and would wait several
-    // times there: for a disk that is busy with what is moved.
-    if (events > eventsOfOne) this.#mover.start();
-    else this.#moveHere();
+    const mover = this.#mover;
+    if (mover === undefined) return;
+    this.#quietly(() => {
+      const [state] = this.#db.pragma("wal_checkpoint(NOOP)") as { log: number; checkpointed: number }[];
+      if (state === undefined || state.log - state.checkpointed < pages.toMove) return;
+      // Where many wait for the next commit, it goes on meanwhile. A lone caller waits once here, and would wait several
+      // times there: for a disk that is busy with what is moved.
+      if (events > eventsOfOne) mover.start();
+      else this.#moveHere();
+    });
   }
 
-  /** Call before the connection is closed, so that it is the last one: that empties and removes the file. */
+  /** Call before the connection is closed for good, so that it is the last one: that empties and removes the file. */
   stop(): void {
-    this.#mover?.stop();
+    this.#mover?.stop(patienceMs);
   }
 
-  /** Pages that the database does not have. */
-  #waiting(): number {
-    const [state] = this.#db.pragma("wal_checkpoint(NOOP)") as { log: number; checkpointed: number }[];
-    return state === undefined ? 0 : state.log - state.checkpointed;
+  /** The connection is given up, and the file goes on: nobody waits. */
+  abandon(): void {
+    this.#mover?.stop(0);
   }
 
   #moveHere(): void {
+    this.#quietly(() => this.#db.pragma("wal_checkpoint(PASSIVE)"));
+  }
+
+  #quietly(move: () => void): void {
     try {
-      this.#db.pragma("wal_checkpoint(PASSIVE)");
+      move();
     } catch (error) {
       // What was committed is safe where it is, and is moved another time: SQLite does not tell of it either when it
       // moves pages behind a commit. A disk that fails is met by the next commit, which says so.
