@@ -74,7 +74,7 @@ const files = (readdirSync(src, { recursive: true }) as string[])
   .sort();
 /** What has to be JavaScript, since Node loads it from the sources as it is: the threads of the sandbox and the auditor. */
 const plain =
-  /^(actions\/sandbox\/[a-z-]+|stores\/sqlite\/(file-survey|tree-survey|survey-worker|wal-mover-worker|wal-phase))\.js$/;
+  /^(actions\/sandbox\/[a-z-]+|stores\/sqlite\/(file-survey|tree-survey|survey-worker|wal-mover-worker|wal-phase|blob-place))\.js$/;
 const builtins = new Set(builtinModules);
 
 interface Import {

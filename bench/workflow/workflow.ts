@@ -55,7 +55,7 @@ export const workflow: Bench = {
       await bare();
       await whole();
     }
-    const [ours, alone] = await inRounds(short ? 2 : 9, [
+    const [ours, alone] = await inRounds(short ? 2 : 25, [
       { what: `a workflow of ${steps} steps`, unit: "ms", measure: whole },
       { what: `${steps} steps alone`, unit: "ms", measure: bare },
     ]);

@@ -22,7 +22,7 @@ import { LeaseTable } from "./lease-table.js";
 import { eventOf, loadState } from "./projection.js";
 import { Projections } from "./projections.js";
 import { Queries } from "./queries.js";
-import { blobsOfEvent } from "./schema.js";
+import { blobsOfEvent } from "./blob-place.js";
 import { verifyTail } from "./tail.js";
 import { TreeTable } from "./tree-table.js";
 import { WriteAheadLog } from "./write-ahead-log.js";

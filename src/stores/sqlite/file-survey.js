@@ -1,5 +1,6 @@
 // @ts-check
 import { hash } from "node:crypto";
+import { blobsOfEvent } from "./blob-place.js";
 
 /** @import { Database } from "better-sqlite3" */
 /** @import { BlobSurvey } from "../../core/log-image.js" */
@@ -10,7 +11,7 @@ const unlikeMax = 100;
 
 /** As in image.ts: a damaged row can hold NULL where the schema forbids it. */
 const bytesOf = (/** @type {string} */ name) => `coalesce(CAST(${name} AS BLOB), x'')`;
-const columns = `id, seq, ref, ${bytesOf("salt")} AS salt, ${bytesOf("bytes")} AS bytes`;
+const columns = `id, ref, ${bytesOf("salt")} AS salt, ${bytesOf("bytes")} AS bytes`;
 
 /**
  * Many rows in a few values: a value of its own for each salt and each text costs more than hashing it. `lengths` has
@@ -18,15 +19,15 @@ const columns = `id, seq, ref, ${bytesOf("salt")} AS salt, ${bytesOf("bytes")} A
  * rows are read one by one.
  */
 const pageColumns = `count(*),
-  sum(typeof(seq) = 'integer' AND typeof(ref) = 'text' AND length(CAST(ref AS BLOB)) = 64
+  sum(typeof(ref) = 'text' AND length(CAST(ref AS BLOB)) = 64
     AND typeof(salt) = 'blob' AND length(salt) <= 1024 AND typeof(bytes) = 'blob' AND length(bytes) <= 4096),
-  json_group_array(id), json_group_array(CASE typeof(seq) WHEN 'integer' THEN seq END),
+  json_group_array(id),
   group_concat(CASE WHEN length(bytes) <= 4096 THEN ref END, ''),
   CAST(group_concat(CASE WHEN length(salt) <= 1024 AND length(bytes) <= 4096 THEN salt || bytes END, '') AS BLOB),
   group_concat(char(1 + min(length(salt) + length(bytes), 8192)), '')`;
 
-/** @typedef {[rows: number, usual: number | null, ids: string, seqs: string, refs: string, contents: Uint8Array, lengths: string]} Page */
-/** @typedef {[id: unknown, seq: unknown, ref: unknown, salt: Uint8Array, bytes: Uint8Array]} Row */
+/** @typedef {[rows: number, usual: number | null, ids: string, refs: string, contents: Uint8Array, lengths: string]} Page */
+/** @typedef {[id: unknown, ref: unknown, salt: Uint8Array, bytes: Uint8Array]} Row */
 
 /**
  * What SQLite itself finds wrong, the first hundred.
@@ -57,16 +58,15 @@ function takePages(db, found) {
   // The bytes of texts would be others than those of the file.
   if (db.pragma("encoding", { simple: true }) !== "UTF-8") return false;
   const source = `FROM blobs WHERE id > ? ORDER BY id LIMIT ${pageSize}`;
-  const pages = db.prepare(`SELECT ${pageColumns} FROM (SELECT id, seq, ref, salt, bytes ${source})`).raw();
+  const pages = db.prepare(`SELECT ${pageColumns} FROM (SELECT id, ref, salt, bytes ${source})`).raw();
   const single = db.prepare(`SELECT ${columns} ${source}`).raw();
   for (let last = Number.MIN_SAFE_INTEGER; ;) {
     const page = /** @type {Page} */ (pages.get(last));
     if (page[0] === 0) return true;
     const odd = () => /** @type {Row[]} */ (single.all(last));
-    for (const { id, seq, ref, content } of page[0] === page[1] ? rowsOf(page) : rowsOfEach(odd())) {
-      if (typeof id !== "number" || typeof seq !== "number" || typeof ref !== "string" || id <= last)
-        return false;
-      found.take(seq, ref, content);
+    for (const { id, ref, content } of page[0] === page[1] ? rowsOf(page) : rowsOfEach(odd())) {
+      if (typeof id !== "number" || typeof ref !== "string" || id <= last) return false;
+      found.take(id, ref, content);
       last = id;
     }
   }
@@ -76,28 +76,27 @@ function takePages(db, found) {
 const parse = JSON.parse;
 
 /** @param {Page} page */
-function* rowsOf([rows, , ids, seqs, refs, contents, lengths]) {
-  const [places, numbers] = [parse(ids), parse(seqs)];
+function* rowsOf([rows, , ids, refs, contents, lengths]) {
+  const places = parse(ids);
   for (let row = 0, at = 0; row < rows; row++) {
     const end = at + lengths.charCodeAt(row) - 1;
     // A plain view costs half of what a part of a Buffer costs.
     const content = new Uint8Array(contents.buffer, contents.byteOffset + at, end - at);
-    yield { id: places[row], seq: numbers[row], ref: refs.slice(row * 64, row * 64 + 64), content };
+    yield { id: places[row], ref: refs.slice(row * 64, row * 64 + 64), content };
     at = end;
   }
 }
 
 /** @param {Iterable<Row>} rows */
 function* rowsOfEach(rows) {
-  for (const [id, seq, ref, salt, bytes] of rows)
-    yield { id, seq, ref, content: Buffer.concat([salt, bytes]) };
+  for (const [id, ref, salt, bytes] of rows) yield { id, ref, content: Buffer.concat([salt, bytes]) };
 }
 
 /** @param {Database} db @returns {BlobSurvey} */
 function walked(db) {
   const found = new Findings();
   const walk = /** @type {Iterable<Row>} */ (db.prepare(`SELECT ${columns} FROM blobs`).raw().iterate());
-  for (const { seq, ref, content } of rowsOfEach(walk)) found.take(seq, ref, content);
+  for (const { id, ref, content } of rowsOfEach(walk)) found.take(id, ref, content);
   return { unlike: found.unlike };
 }
 
@@ -106,10 +105,10 @@ class Findings {
   /** @type {BlobKey[]} */
   unlike = [];
 
-  /** @param {unknown} seq @param {unknown} ref @param {Uint8Array} content */
-  take(seq, ref, content) {
+  /** @param {unknown} id @param {unknown} ref @param {Uint8Array} content */
+  take(id, ref, content) {
     this.rows++;
     if (hash("sha256", content, "hex") === ref || this.unlike.length >= unlikeMax) return;
-    this.unlike.push({ seq: Number(seq), ref: String(ref) });
+    this.unlike.push({ seq: Math.trunc(Number(id) / blobsOfEvent), ref: String(ref) });
   }
 }

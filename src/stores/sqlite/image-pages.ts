@@ -2,7 +2,7 @@ import type { LogImage } from "../../core/log-image.js";
 import { hashBytes } from "../../model/proof/hash.js";
 import type { Connection } from "./database.js";
 import { guarded } from "./damage.js";
-import { blobsOfEvent } from "./schema.js";
+import { blobsOfEvent } from "./blob-place.js";
 
 const numbers = "count(*), min(seq), max(seq)";
 /** How many rows hold a hash, and all hashes in one value: one for each row costs more than hashing it. */

@@ -1,3 +1,5 @@
+import { blobsOfEvent } from "./blob-place.js";
+
 /** `SYNP`: tells our files from other people's SQLite databases. */
 export const applicationId = 0x53594e50;
 export const schemaVersion = 5;
@@ -15,12 +17,9 @@ CREATE INDEX events_by_run ON event_keys (run_id) WHERE run_id IS NOT NULL;
 CREATE INDEX events_by_agent ON event_keys (agent_id) WHERE agent_id IS NOT NULL;
 CREATE TABLE key_rotations (seq INTEGER PRIMARY KEY);`;
 
-/** As many blobs as one event may commit to. */
-export const blobsOfEvent = 16;
-
 /**
- * By the event that commits to them, so that what is kept together is written and read together: `id` is sixteen times
- * its number, and which one of its blobs it is. A table that is stored by its rowid holds rows of four KiB in one
+ * By the event that commits to them, so that what is kept together is written and read together: `id` is made
+ * of its number and of which one of its blobs it is. A table that is stored by its rowid holds rows of four KiB in one
  * page; by another key each of more than one KiB would have a page of its own beside it.
  */
 const blobsTable = `CREATE TABLE blobs (
