@@ -1,4 +1,4 @@
-import { copyFileSync, mkdtempSync, readFileSync, renameSync, rmSync, writeFileSync } from "node:fs";
+import { mkdtempSync, readFileSync, rmSync, writeFileSync } from "node:fs";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { fileURLToPath } from "node:url";
@@ -19,49 +19,8 @@ import { schemaVersion } from "../../src/stores/sqlite/schema.js";
 import { listRuns, showRun } from "../../src/workflow/show.js";
 import { refusal } from "../actions/fixtures/http-refusal.js";
 import { expectRefusal, synapse } from "../cli/invoke.js";
-import { job, openWorld, type World } from "../core/world.js";
 import { type LedgerWorld, note, notes, openLedger } from "../core/fixtures/ledger-world.js";
 import { expectSoundLog } from "./fixtures/log-promises.js";
-
-describe("a database that is deleted or replaced while it is open", () => {
-  let world: World;
-  let ran = 0;
-  const action = job(() => void ran++);
-  beforeEach(async () => {
-    ran = 0;
-    world = await openWorld({ actions: [action] });
-    await world.grant("agent", "job:run:a");
-  });
-  afterEach(() => world.close());
-
-  it.each([
-    ["deleted", (file: string) => rmSync(file)],
-    [
-      "replaced",
-      (file: string) => {
-        copyFileSync(file, `${file}.copy`);
-        renameSync(`${file}.copy`, file);
-      },
-    ],
-  ] as const)("%s: the next step is refused and its action is not called", async (what, change) => {
-    const { executor, audit } = world.pipeline;
-    expect(await executor.executeStep(world.context({ action }))).toMatchObject({ status: "completed" });
-    change(world.database);
-    const result = await executor.executeStep(world.context({ action }));
-    expect(result).toMatchObject({ status: "denied", reason: "audit_unavailable" });
-    expect(ran).toBe(1);
-    const error = await refusal(audit.emitEvent("x_note", {}), AuditUnavailableError, "audit_unavailable");
-    expect(error.message).toContain(what);
-  });
-
-  it("put back, it goes on", async () => {
-    renameSync(world.database, `${world.database}.aside`);
-    await refusal(world.pipeline.audit.emitEvent("x_note", {}), AuditUnavailableError, "audit_unavailable");
-    renameSync(`${world.database}.aside`, world.database);
-    await world.pipeline.audit.emitEvent("x_note", {});
-    expect(world.committed().filter(({ event }) => event === "x_note")).toHaveLength(1);
-  });
-});
 
 describe("after a write that failed the log is verified before it takes another event", () => {
   let world: LedgerWorld;

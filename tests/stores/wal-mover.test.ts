@@ -1,5 +1,14 @@
 import { spawn } from "node:child_process";
-import { copyFileSync, existsSync, mkdtempSync, readdirSync, readFileSync, rmSync, statSync } from "node:fs";
+import {
+  copyFileSync,
+  existsSync,
+  mkdtempSync,
+  readdirSync,
+  readFileSync,
+  renameSync,
+  rmSync,
+  statSync,
+} from "node:fs";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
 import Database from "better-sqlite3";
@@ -8,7 +17,7 @@ import { type LogVerdict, verifyLog } from "../../src/audit/verify-log.js";
 import { publicKeyBeside } from "../../src/core/signing-key.js";
 import { createPipeline } from "../../src/index.js";
 import { SqliteDriver } from "../../src/stores/sqlite/driver.js";
-import { type FileIdentity, identityOf } from "../../src/stores/sqlite/file-identity.js";
+import { StoreFiles } from "../../src/stores/sqlite/file-identity.js";
 import { openImage } from "../../src/stores/sqlite/image.js";
 import { WalMover } from "../../src/stores/sqlite/wal-mover.js";
 import { append, begin } from "./contract-writing.js";
@@ -219,7 +228,7 @@ describe("the thread itself", () => {
     open.prepare("SELECT count(*) FROM sqlite_schema").get();
     expect(waitingIn(path)).toBeGreaterThan(500);
     const mover = await new Promise<WalMover>((resolve) => {
-      const started: WalMover = new WalMover(path, fileOf(path), () => resolve(started));
+      const started: WalMover = new WalMover(new StoreFiles(path), () => resolve(started));
       started.start();
     });
     expect(waitingIn(path)).toBe(0);
@@ -253,7 +262,7 @@ function atWork(): { readonly mover: WalMover; readonly path: string; readonly o
     const path = abandoned(4_000);
     const open = new Database(path);
     open.prepare("SELECT count(*) FROM sqlite_schema").get();
-    const mover = new WalMover(path, fileOf(path), () => undefined);
+    const mover = new WalMover(new StoreFiles(path), () => undefined);
     mover.start();
     // Without giving way to anything: it works for some ten milliseconds.
     for (const end = performance.now() + 2_000; performance.now() < end;)
@@ -265,10 +274,9 @@ function atWork(): { readonly mover: WalMover; readonly path: string; readonly o
   throw new Error("the thread was never met at work");
 }
 
-function fileOf(path: string): FileIdentity {
-  const identity = identityOf(path);
-  if (identity === undefined) throw new Error("there is no file");
-  return identity;
+/** A file that is not the one at this path. */
+function another(path: string): StoreFiles {
+  return new StoreFiles(path, { path, dev: 1n, ino: 1n });
 }
 
 describe("a thread that cannot work", () => {
@@ -276,7 +284,7 @@ describe("a thread that cannot work", () => {
     const other = abandoned(100);
     const before = readFileSync(other);
     const finished = new Promise<void>((resolve) => {
-      const mover = new WalMover(other, { dev: 1n, ino: 1n }, resolve);
+      const mover = new WalMover(another(other), resolve);
       mover.start();
     });
     await finished;
@@ -284,11 +292,24 @@ describe("a thread that cannot work", () => {
     expect(existsSync(`${other}-wal`)).toBe(true);
   });
 
+  it.each(["-wal", "-shm"])("leaves a database alone whose `%s` file is another by now", async (suffix) => {
+    const path = abandoned(500);
+    const open = new Database(path);
+    open.prepare("SELECT count(*) FROM sqlite_schema").get();
+    const files = new StoreFiles(path);
+    copyFileSync(path + suffix, `${path}.copy`);
+    renameSync(`${path}.copy`, path + suffix);
+    const before = readFileSync(path);
+    await new Promise<void>((resolve) => new WalMover(files, resolve).start());
+    expect(readFileSync(path).equals(before)).toBe(true);
+    open.close();
+  });
+
   it("is asked once: from then on the calling thread does it at once", async () => {
     const gone = join(folder, "gone.db");
     let calls = 0;
     const told: (() => void)[] = [];
-    const mover = new WalMover(gone, { dev: 1n, ino: 1n }, () => {
+    const mover = new WalMover(another(gone), () => {
       calls++;
       for (const tell of told) tell();
     });
@@ -304,7 +325,7 @@ describe("a thread that cannot work", () => {
   it("has nothing to say to a database that is closed", async () => {
     const other = abandoned(100);
     let calls = 0;
-    const mover = new WalMover(other, fileOf(other), () => calls++);
+    const mover = new WalMover(new StoreFiles(other), () => calls++);
     mover.start();
     mover.stop(0);
     await new Promise((resolve) => setTimeout(resolve, 300));

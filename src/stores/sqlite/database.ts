@@ -35,6 +35,20 @@ export function openDatabase(location: string, options: { readonly create: boole
   }
 }
 
+/** A connection that finds the files that are there now; undefined where nothing in them can be read. */
+export function besides(path: string): Connection | undefined {
+  const db = new Database(path, { timeout: 0, fileMustExist: true });
+  try {
+    db.prepare("SELECT count(*) FROM sqlite_schema").get();
+    return db;
+  } catch (error) {
+    if (!(error instanceof Database.SqliteError)) throw error;
+    // Nobody has written to them: those who do begin by reading.
+    db.close();
+    return undefined;
+  }
+}
+
 function prepareFile(path: string, create: boolean): void {
   if (existsSync(path)) return;
   if (!create) throw missingStore(path);

@@ -13,18 +13,12 @@ import type { Lease } from "../../core/lease.js";
 import { nodeTreeHasher } from "../../core/tree-hasher.js";
 import type { AuditEvent } from "../../model/event.js";
 import type { JsonValue } from "../../model/json.js";
-import type { CompactRange } from "../../model/proof/compact-range.js";
 import type { State } from "../../model/state.js";
-import { CheckpointTable } from "./checkpoint-table.js";
-import { type Connection, isBusy, openDatabase } from "./database.js";
-import { assertSameFile, type FileIdentity, identityOf } from "./file-identity.js";
-import { LeaseTable } from "./lease-table.js";
-import { eventOf, loadState } from "./projection.js";
-import { Projections } from "./projections.js";
-import { Queries } from "./queries.js";
-import { blobsOfEvent } from "./blob-place.js";
+import { besides, type Connection, isBusy, openDatabase } from "./database.js";
+import { StoreFiles } from "./file-identity.js";
+import { loadState } from "./projection.js";
+import { Session, transactionOf } from "./session.js";
 import { verifyTail } from "./tail.js";
-import { TreeTable } from "./tree-table.js";
 import { WriteAheadLog } from "./write-ahead-log.js";
 
 /** The embedded store: one SQLite file in write-ahead mode, on the calling thread. */
@@ -34,16 +28,17 @@ export class SqliteDriver implements StoreDriver {
   readonly #path: string;
   #db: Connection;
   #session: Session;
-  readonly #file: FileIdentity | undefined;
+  /** Undefined in memory. */
+  #files: StoreFiles | undefined;
   #wal: WriteAheadLog;
 
   constructor(location: string, options: { readonly create: boolean }) {
     this.location = location;
     this.#db = openDatabase(location, options);
     this.#path = location === ":memory:" ? location : resolve(location);
-    this.#file = identityOf(this.#path);
-    this.#session = sessionOf(this.#db);
-    this.#wal = new WriteAheadLog(this.#db, this.#path, this.#file);
+    this.#files = location === ":memory:" ? undefined : new StoreFiles(this.#path);
+    this.#session = new Session(this.#db);
+    this.#wal = new WriteAheadLog(this.#db, this.#files);
   }
 
   load(state: State): void {
@@ -51,7 +46,7 @@ export class SqliteDriver implements StoreDriver {
   }
 
   begin(): StoreTransaction | undefined {
-    assertSameFile(this.#path, this.#file);
+    this.#assertSameFiles();
     try {
       this.#session.begin.run();
     } catch (error) {
@@ -62,7 +57,7 @@ export class SqliteDriver implements StoreDriver {
   }
 
   eventsAfter(seq: number): AuditEvent[] {
-    return eventsAfter(this.#session, seq);
+    return this.#session.eventsAfter(seq);
   }
 
   readEvents(filter: EventFilter): AuditEvent[] {
@@ -114,18 +109,20 @@ export class SqliteDriver implements StoreDriver {
 
   reopen(): void {
     // A database in memory is gone when it is closed; its transaction was rolled back, and that is all there is.
-    if (this.location === ":memory:") return;
-    assertSameFile(this.#path, this.#file);
+    const files = this.#files;
+    if (files === undefined) return;
+    this.#assertSameFiles();
     const known = this.#session.tree.known;
     this.#wal.abandon();
     this.#db.close();
     this.#db = openDatabase(this.#path, { create: false });
-    assertSameFile(this.#path, this.#file);
+    this.#files = new StoreFiles(this.#path, files.database);
+    this.#files.assertSame();
     // Held by the old one until the new one is verified: a second attempt has to start from what was known.
-    const session = sessionOf(this.#db, known);
+    const session = new Session(this.#db, known);
     if (known !== undefined) verifyTail(this.#db, nodeTreeHasher, known);
     this.#session = session;
-    this.#wal = new WriteAheadLog(this.#db, this.#path, this.#file);
+    this.#wal = new WriteAheadLog(this.#db, this.#files);
   }
 
   async scrub(): Promise<boolean> {
@@ -173,7 +170,21 @@ export class SqliteDriver implements StoreDriver {
 
   close(): void {
     this.#wal.stop();
+    // The last connection moves its write-ahead log and removes the file of that name. When that is another by now,
+    // this connection must not be the last one: it would write over what others committed there, and remove it.
+    const after = this.#files?.areOvertaken === true ? besides(this.#path) : undefined;
     this.#db.close();
+    after?.close();
+  }
+
+  #assertSameFiles(): void {
+    try {
+      this.#files?.assertSame();
+    } catch (error) {
+      // What was committed before the file was gone has been acted on: it is brought where the next process finds it.
+      if (this.#files?.hasLostLog === true) this.#wal.rescue();
+      throw error;
+    }
   }
 }
 
@@ -185,106 +196,4 @@ function isDone(step: () => boolean): boolean {
     if (isBusy(error)) return false;
     throw error;
   }
-}
-
-type Session = ReturnType<typeof sessionOf>;
-
-/** Everything that is prepared once for a connection. */
-function sessionOf(db: Connection, known?: CompactRange) {
-  const tree = new TreeTable(db, nodeTreeHasher, known);
-  return {
-    db,
-    begin: db.prepare("BEGIN IMMEDIATE"),
-    commit: db.prepare("COMMIT"),
-    rollback: db.prepare("ROLLBACK"),
-    append: db.prepare("INSERT INTO events (seq, doc, leaf) VALUES (?, ?, ?)"),
-    after: db.prepare("SELECT doc FROM events WHERE seq > ? ORDER BY seq"),
-    // Bytes that somebody put where an event was still to come give way to its own.
-    putBlob: db.prepare("INSERT OR REPLACE INTO blobs (id, ref, salt, bytes) VALUES (?, ?, ?, ?)"),
-    // Over itself first: deleting alone leaves the overwriting to `secure_delete`.
-    blankBlob: db.prepare(
-      "UPDATE blobs SET salt = zeroblob(length(salt)), bytes = zeroblob(length(bytes)) WHERE ref = ?",
-    ),
-    eraseBlob: db.prepare("DELETE FROM blobs WHERE ref = ?"),
-    setMemory: db.prepare(
-      "INSERT INTO memory VALUES (?, ?) ON CONFLICT (key) DO UPDATE SET value = excluded.value",
-    ),
-    queries: new Queries(db),
-    tree,
-    projections: new Projections(db, tree),
-    since: nothing(),
-    checkpoints: new CheckpointTable(db),
-    leases: new LeaseTable(db),
-  };
-}
-
-/** What was written since pages of the write-ahead log were last looked at. */
-function nothing(): { events: number; commits: number; bytes: number } {
-  return { events: 0, commits: 0, bytes: 0 };
-}
-
-/** With large blobs, so much is written long before the tables follow. */
-const bytesUnmoved = 4 * 1024 * 1024;
-
-/** @param moveWal called after a commit behind which pages may be moved, with the events of a commit on average. */
-function transactionOf(session: Session, moveWal: (events: number) => void): StoreTransaction {
-  session.tree.reset();
-  session.projections.reset();
-  const written = nothing();
-  /** Of each event, the blobs of this transaction. */
-  const kept = new Map<number, readonly string[]>();
-  return {
-    eventsAfter: (seq) => eventsAfter(session, seq),
-    append: (event, text, changes) => {
-      session.append.run(event.seq, text, session.tree.append(event.seq, text));
-      session.projections.note(event, changes);
-      written.events++;
-      written.bytes += text.length;
-    },
-    putBlob: (seq, { ref, salt, bytes }) => {
-      const refs = kept.get(seq) ?? [];
-      if (refs.includes(ref)) return;
-      if (refs.length === blobsOfEvent) throw new RangeError(`an event keeps at most ${blobsOfEvent} blobs`);
-      session.putBlob.run(seq * blobsOfEvent + refs.length, ref, salt, bytes);
-      kept.set(seq, [...refs, ref]);
-      written.bytes += bytes.length;
-    },
-    eraseBlob: (ref) => {
-      session.blankBlob.run(ref);
-      session.eraseBlob.run(ref);
-    },
-    setMemory: (key, value) => {
-      session.setMemory.run(key, JSON.stringify(value));
-    },
-    putCheckpoint: (checkpoint) => {
-      session.checkpoints.put(checkpoint);
-      session.projections.suggest();
-    },
-    putLease: (lease) => session.leases.put(lease),
-    removeLease: (writer) => {
-      session.leases.remove(writer);
-      session.projections.settle();
-    },
-    commit: () => {
-      const follows = session.projections.save();
-      session.commit.run();
-      session.tree.saved();
-      session.projections.saved();
-      const { since } = session;
-      since.commits++;
-      since.events += written.events;
-      since.bytes += written.bytes;
-      if (!follows && since.bytes < bytesUnmoved) return;
-      session.since = nothing();
-      moveWal(since.events / since.commits);
-    },
-    rollback: () => {
-      session.tree.reset();
-      if (session.db.inTransaction) session.rollback.run();
-    },
-  };
-}
-
-function eventsAfter(session: Session, seq: number): AuditEvent[] {
-  return (session.after.all(seq) as { doc: string }[]).map(eventOf);
 }

@@ -13,16 +13,18 @@ import { phase, restPages } from "./wal-phase.js";
 const port = parentPort;
 if (port === null) throw new Error("this file is the entry of a worker thread");
 const data = /** @type {unknown} */ (workerData);
-const { path, dev, ino, shared } = /** @type {MoverData} */ (data);
+const { files, shared } = /** @type {MoverData} */ (data);
 const at = new Int32Array(shared);
 
 /** Twice at most: what was appended while the first one went on is little. */
 function move() {
   // Of this moment only: the last connection of all that closes is to be the one of the process that closes.
-  const db = new Database(path, { timeout: 0, fileMustExist: true });
+  const db = new Database(files[0].path, { timeout: 0, fileMustExist: true });
   try {
-    const found = statSync(path, { bigint: true });
-    if (found.dev !== dev || found.ino !== ino) throw new Error(`\`${path}\` is another file by now`);
+    for (const { path, dev, ino } of files) {
+      const found = statSync(path, { bigint: true });
+      if (found.dev !== dev || found.ino !== ino) throw new Error(`\`${path}\` is another file by now`);
+    }
     for (let turn = 0; turn < 2 && waiting(db) > restPages; turn++) db.pragma("wal_checkpoint(PASSIVE)");
   } finally {
     db.close();

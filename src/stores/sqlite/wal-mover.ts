@@ -1,5 +1,5 @@
 import { Worker } from "node:worker_threads";
-import type { FileIdentity } from "./file-identity.js";
+import type { StoreFiles } from "./file-identity.js";
 import { type Moved, type MoverData, phase } from "./wal-phase.js";
 
 /**
@@ -8,17 +8,15 @@ import { type Moved, type MoverData, phase } from "./wal-phase.js";
  * it is durable in the database. Where that thread cannot work, the calling thread does it all.
  */
 export class WalMover {
-  readonly #path: string;
-  readonly #file: FileIdentity;
+  readonly #files: StoreFiles;
   /** Called when little is left, for the calling thread to move: a log that is still written to never ends. */
   readonly #finish: () => void;
   readonly #at = new Int32Array(new SharedArrayBuffer(4));
   #worker: Worker | undefined;
   #stopped = false;
 
-  constructor(path: string, file: FileIdentity, finish: () => void) {
-    this.#path = path;
-    this.#file = file;
+  constructor(files: StoreFiles, finish: () => void) {
+    this.#files = files;
     this.#finish = finish;
   }
 
@@ -54,11 +52,8 @@ export class WalMover {
   }
 
   #launch(): Worker {
-    const workerData: MoverData = {
-      path: this.#path,
-      ...this.#file,
-      shared: this.#at.buffer,
-    };
+    const { database, log, memory } = this.#files;
+    const workerData: MoverData = { files: [database, log, memory], shared: this.#at.buffer };
     const worker = new Worker(new URL("./wal-mover-worker.js", import.meta.url), {
       workerData,
       env: {},

@@ -9,11 +9,11 @@ export const phase = Object.freeze({ idle: 0, asked: 1, working: 2 });
 /** So few pages are left to the thread that writes. */
 export const restPages = 64;
 
+/** @import { FileIdentity } from "./file-identity.js" */
+
 /**
  * @typedef {object} MoverData
- * @property {string} path
- * @property {bigint} dev of the file that was opened
- * @property {bigint} ino
+ * @property {[FileIdentity, FileIdentity, FileIdentity]} files that were opened: the database first
  * @property {SharedArrayBuffer} shared one integer: the phase
  */
 

@@ -1,6 +1,6 @@
 import Database from "better-sqlite3";
 import type { Connection } from "./database.js";
-import type { FileIdentity } from "./file-identity.js";
+import type { StoreFiles } from "./file-identity.js";
 import { WalMover } from "./wal-mover.js";
 
 /** So many pages are moved into the database: behind a commit that was slow anyway, or by any. */
@@ -17,11 +17,11 @@ export class WriteAheadLog {
   readonly #db: Connection;
   readonly #mover: WalMover | undefined;
 
-  /** @param file undefined for a database in memory. */
-  constructor(db: Connection, path: string, file: FileIdentity | undefined) {
+  /** @param files undefined for a database in memory. */
+  constructor(db: Connection, files: StoreFiles | undefined) {
     this.#db = db;
     db.pragma(`wal_autocheckpoint = ${pages.atLatest}`);
-    this.#mover = file && new WalMover(path, file, () => this.#moveHere());
+    this.#mover = files && new WalMover(files, () => this.#moveHere());
   }
 
   /**
@@ -41,6 +41,11 @@ export class WriteAheadLog {
       if (events > eventsOfOne) mover.start();
       else this.#moveHere();
     });
+  }
+
+  /** Moves everything at once, for as far as nobody reads what is older. */
+  rescue(): void {
+    this.#moveHere();
   }
 
   /** Call before the connection is closed for good, so that it is the last one: that empties and removes the file. */

@@ -1,0 +1,167 @@
+import { spawn } from "node:child_process";
+import {
+  copyFileSync,
+  existsSync,
+  mkdtempSync,
+  readFileSync,
+  realpathSync,
+  renameSync,
+  rmSync,
+} from "node:fs";
+import { tmpdir } from "node:os";
+import { join } from "node:path";
+import { fileURLToPath } from "node:url";
+import { afterEach, beforeEach, describe, expect, it, onTestFinished } from "vitest";
+import { verifyLog } from "../../src/audit/verify-log.js";
+import { publicKeyBeside } from "../../src/core/signing-key.js";
+import { createPipeline } from "../../src/index.js";
+import type { AuditEvent } from "../../src/model/event.js";
+import { AuditUnavailableError } from "../../src/model/errors.js";
+import { openImage } from "../../src/stores/sqlite/image.js";
+import { refusal } from "../actions/fixtures/http-refusal.js";
+import { job, openWorld, type World } from "../core/world.js";
+import { gather } from "../stores/fixtures/process.js";
+import { expectSoundLog } from "./fixtures/log-promises.js";
+
+/*
+ * Whoever deletes or replaces a file of a database that is open: nothing runs on into a file that nobody finds, and
+ * what was acted on stays recorded, as far as the file that is gone is not all there was of it.
+ */
+
+const files = ["log.db", "log.db-wal", "log.db-shm"];
+const changes = [
+  ["deleted", (file: string) => rmSync(file)],
+  [
+    "replaced",
+    (file: string) => {
+      copyFileSync(file, `${file}.copy`);
+      renameSync(`${file}.copy`, file);
+    },
+  ],
+] as const;
+
+describe.each(files)("%s, while it is open", (name) => {
+  let world: World;
+  let file: string;
+  let ran = 0;
+  const action = job(() => void ran++);
+  beforeEach(async () => {
+    ran = 0;
+    world = await openWorld({ actions: [action] });
+    file = join(world.database, "..", name);
+    await world.grant("agent", "job:run:a");
+  });
+  afterEach(() => world.close());
+
+  it.each(changes)("%s: the next step is refused and its action is not called", async (what, change) => {
+    const { executor, audit } = world.pipeline;
+    expect(await executor.executeStep(world.context({ action }))).toMatchObject({ status: "completed" });
+    change(file);
+    for (let n = 0; n < 3; n++) {
+      const result = await executor.executeStep(world.context({ action }));
+      expect(result).toMatchObject({ status: "denied", reason: "audit_unavailable" });
+    }
+    expect(ran).toBe(1);
+    const error = await refusal(audit.emitEvent("x_note", {}), AuditUnavailableError, "audit_unavailable");
+    expect(error.message).toContain(`\`${file}\`) was ${what}`);
+  });
+
+  it("put back, it goes on", async () => {
+    renameSync(file, `${file}.aside`);
+    await refusal(world.pipeline.audit.emitEvent("x_note", {}), AuditUnavailableError, "audit_unavailable");
+    renameSync(`${file}.aside`, file);
+    await world.pipeline.audit.emitEvent("x_note", {});
+    expect(world.committed().filter(({ event }) => event === "x_note")).toHaveLength(1);
+  });
+});
+
+describe("what was acted on is recorded, when", () => {
+  let folder: string;
+  let database: string;
+  beforeEach(async () => {
+    folder = realpathSync(mkdtempSync(join(tmpdir(), "synapse-taken-")));
+    database = join(folder, "log.db");
+    const pipeline = await createPipeline({ database });
+    await pipeline.capabilityManager.issue({ capability: "job:run", issuedBy: "operator" });
+    await pipeline.bindingManager.bind({ agentId: "agent", capability: "job:run", createdBy: "operator" });
+    await pipeline.close();
+  });
+  afterEach(() => rmSync(folder, { recursive: true }));
+
+  function startSteps(rounds: number) {
+    const script = fileURLToPath(new URL("fixtures/many-steps.ts", import.meta.url));
+    const task = JSON.stringify({ database, did: join(folder, "did"), rounds });
+    const child = spawn(process.execPath, ["--import", "tsx", script, task]);
+    onTestFinished(() => void child.kill("SIGKILL"));
+    const { said, ended } = gather(child);
+    return {
+      said,
+      kill: () => (child.kill("SIGKILL"), ended),
+      close: async () => {
+        child.stdin.end();
+        expect(await ended).toMatchObject({
+          code: 0,
+          stdout: expect.stringContaining("refused at last") as unknown,
+        });
+      },
+    };
+  }
+
+  const actions = () => readFileSync(join(folder, "did"), "utf8").split("\n").length - 1;
+  const take = (...suffixes: string[]) => {
+    for (const suffix of suffixes) rmSync(database + suffix);
+  };
+
+  /** The log is whole and holds every step whose action ran. */
+  async function expectAllRecorded(): Promise<void> {
+    const authorised = (events: readonly AuditEvent[]) =>
+      events.filter(({ event }) => event === "step_execution_authorized").length;
+    expect(authorised(expectSoundLog(folder, ""))).toBeGreaterThanOrEqual(actions());
+    const image = openImage(database);
+    const { problems } = await verifyLog(image, { ownKey: publicKeyBeside(`${database}.key`) });
+    image.close();
+    expect(problems).toEqual([]);
+  }
+
+  // Before pages were ever moved into the database, and after.
+  it.each([
+    [2, ["-wal"]],
+    [30, ["-wal"]],
+    [2, ["-shm"]],
+    [30, ["-wal", "-shm"]],
+  ])("after %i rounds %j was deleted, and the process is killed", async (round, suffixes) => {
+    const steps = startSteps(500);
+    await steps.said(`step ${round}`);
+    take(...suffixes);
+    await steps.said("refused");
+    const done = actions();
+    expect(done).toBeGreaterThanOrEqual(64 * round);
+    await steps.kill();
+    await expectAllRecorded();
+    expect(actions()).toBe(done);
+  });
+
+  it.each([[["-wal"]], [["-shm"]], [["-wal", "-shm"]]])("%j: it is closed in order", async (suffixes) => {
+    const steps = startSteps(500);
+    await steps.said("step 3");
+    take(...suffixes);
+    await steps.said("waiting");
+    await steps.close();
+    expect(existsSync(`${database}-wal`)).toBe(false);
+    await expectAllRecorded();
+  });
+
+  it("another process goes on with a new write-ahead log and is killed, and only then the first one closes", async () => {
+    const first = startSteps(500);
+    // Longer than the new one will be: what is read in it by the numbers of the other one is there.
+    await first.said("step 10");
+    take("-wal");
+    await first.said("waiting");
+    const second = startSteps(2);
+    await second.said("step 2");
+    await second.said("waiting");
+    await second.kill();
+    await first.close();
+    await expectAllRecorded();
+  });
+});
