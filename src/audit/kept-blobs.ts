@@ -25,6 +25,8 @@ export class KeptBlobs {
   readonly #image: LogImage;
   /** The pages that were turned to last, the newest first. */
   readonly #stretches: Stretch[] = [];
+  /** Of the newest page, the row that comes next: events that commit follow each other like their blobs. */
+  #next = 0;
   /** Those whose bytes are not in the store. */
   readonly #missing = new Map<string, number>();
 
@@ -35,6 +37,7 @@ export class KeptBlobs {
   /** These events come next. */
   turnTo(first: number, last: number): void {
     const page = this.#image.blobsOf(first, last);
+    this.#next = 0;
     if (page === undefined) return;
     if (this.#stretches.length === pagesMax) this.#stretches.pop();
     this.#stretches.unshift({ from: first, to: last, page });
@@ -51,20 +54,34 @@ export class KeptBlobs {
   }
 
   #has(key: BlobKey): boolean {
-    for (const { from, to, page } of this.#stretches)
-      if (key.seq >= from && key.seq <= to) return isIn(page, key) || this.#image.hasBlob(key);
+    const newest = this.#stretches[0];
+    if (newest !== undefined && isAt(newest.page, this.#next, key)) {
+      this.#next++;
+      return true;
+    }
+    for (const stretch of this.#stretches) {
+      if (key.seq < stretch.from || key.seq > stretch.to) continue;
+      const at = placeIn(stretch.page, key);
+      if (at === undefined) break;
+      if (stretch === newest) this.#next = at + 1;
+      return true;
+    }
     return this.#image.hasBlob(key);
   }
 }
 
-function isIn({ seqs, refs }: BlobPage, { seq, ref }: BlobKey): boolean {
-  if (ref.length !== refLength) return false;
+function placeIn(page: BlobPage, key: BlobKey): number | undefined {
+  const { seqs } = page;
   let [at, end] = [0, seqs.length];
   while (at < end) {
     const middle = (at + end) >>> 1;
-    if ((seqs[middle] as number) < seq) at = middle + 1;
+    if ((seqs[middle] as number) < key.seq) at = middle + 1;
     else end = middle;
   }
-  for (; seqs[at] === seq; at++) if (refs.startsWith(ref, at * refLength)) return true;
-  return false;
+  for (; seqs[at] === key.seq; at++) if (isAt(page, at, key)) return at;
+  return undefined;
+}
+
+function isAt({ seqs, refs }: BlobPage, at: number, { seq, ref }: BlobKey): boolean {
+  return seqs[at] === seq && ref.length === refLength && refs.startsWith(ref, at * refLength);
 }

@@ -1,10 +1,10 @@
 import { printCheckpoint } from "../model/proof/checkpoint.js";
 import { noteMessage } from "../model/proof/note.js";
-import { printVerifierKey, signedNote } from "../model/proof/verifier-key.js";
+import { printVerifierKey, verifiedNote } from "../model/proof/verifier-key.js";
 import { checkActor } from "./authority.js";
 import { adminLane } from "./lanes.js";
 import type { Ledger } from "./ledger.js";
-import { nodeCrypto } from "./node-crypto.js";
+import { verifiesEd25519 } from "./node-crypto.js";
 import type { Logger, Signer } from "./ports.js";
 import { assertInForce, keyOf, rotateSigner } from "./signer-rotation.js";
 import type { StoredCheckpoint } from "./store.js";
@@ -56,7 +56,7 @@ export class Checkpointer {
 
   /** The checkpoint of the log as it stands, made now when there is none; durable when it resolves. */
   async checkpoint(): Promise<StoredCheckpoint> {
-    return this.#inTurn(() => this.#make());
+    return this.#inTurn(() => this.#make((lane, keep) => this.#ledger.submit(lane, keep)));
   }
 
   /**
@@ -103,14 +103,15 @@ export class Checkpointer {
     clearTimeout(this.#timer);
     this.#timer = undefined;
     try {
-      await this.checkpoint();
+      // With whatever is written next: on its own it would keep that waiting for one more turn of the disk.
+      await this.#inTurn(() => this.#make((lane, keep) => this.#ledger.follow(lane, keep)));
     } catch (error) {
       // The log is whole without it; the next one covers these events too.
       this.#options.logger?.warn({ error }, "a checkpoint could not be made");
     }
   }
 
-  async #make(): Promise<StoredCheckpoint> {
+  async #make(append: Ledger["submit"]): Promise<StoredCheckpoint> {
     const { driver } = this.#ledger;
     const rotations = this.#rotations;
     const { size, root } = driver.treeHead();
@@ -121,14 +122,18 @@ export class Checkpointer {
     const key = keyOf(signer);
     assertInForce(driver, key, size);
     const text = printCheckpoint({ origin: this.#options.origin, size, root, extensions: [] });
-    const note = signedNote(nodeCrypto, text, key, await signer.sign(noteMessage(text)));
-    const kept = await this.#ledger.submit(adminLane, (tx) => {
+    // Signed and verified beside the thread that runs steps: nobody who waits for a step waits for that.
+    const message = noteMessage(text);
+    const signature = await signer.sign(message);
+    const isGood = await verifiesEd25519(key.publicKey, message, signature);
+    const note = verifiedNote(text, key, signature, isGood);
+    const kept = await append(adminLane, (tx) => {
       // Another process replaced the key meanwhile: which one signs this size has to be asked again.
       if (this.#rotations !== rotations) return false;
       tx.putCheckpoint({ size, note });
       return true;
     });
-    if (!kept) return this.#make();
+    if (!kept) return this.#make(append);
     this.#uncovered -= covered;
     return this.#published(driver.checkpoint(size) ?? { size, note });
   }

@@ -43,12 +43,12 @@ export interface RunRow {
   readonly writer: string | null;
 }
 
-/** What an event is found by, as the tables have it: anything may stand there. */
-export interface KeyRow {
-  readonly seq: number;
-  readonly id: unknown;
-  readonly run_id: unknown;
-  readonly agent_id: unknown;
+/** What a block of events is found by (event-keys.ts), as the tables have it: anything may stand there. */
+export interface KeyBlock {
+  /** The first and the last id; undefined where there is no such row. */
+  readonly ids: readonly unknown[] | undefined;
+  /** Kind, key and places of each row, in no order. */
+  readonly rows: readonly (readonly unknown[])[];
 }
 
 /** The documents of a log hashed again, all of them. */
@@ -106,13 +106,9 @@ export interface LogImage {
   documents(after: number, limit: number): readonly (readonly [seq: number, document: unknown])[];
   /** The row that has this event id, or undefined. */
   eventById(id: string): EventRow | undefined;
-  /**
-   * What these events are found by: a JSON array of `[id, run_id, agent_id]` without white space. What is no text and
-   * not missing is no text there either. Characters that JSON may escape in more than one way may be escaped in any.
-   */
-  keyPage(first: number, last: number): string;
-  /** Rows with a higher `seq`, in order. */
-  eventKeys(after: number, limit: number): readonly KeyRow[];
+  keyBlock(block: number): KeyBlock;
+  /** How many rows there are for all blocks, those of the ids among them. */
+  keyCount(): number;
   /** Up to which event the tables follow the log, and the tree there. */
   head(): readonly { readonly size: number; readonly hashes: Uint8Array }[];
   node(level: number, index: number): Uint8Array | undefined;

@@ -28,6 +28,7 @@ const findings: Readonly<Record<string, readonly string[] | undefined>> = {
   meta: ["wrong_origin", "database_damaged"],
   authority: ["projection_mismatch"],
   rate_uses: ["projection_mismatch"],
+  event_ids: ["projection_mismatch"],
   event_keys: ["projection_mismatch"],
   key_rotations: ["projection_mismatch", "unknown_key"],
   suspended: ["projection_mismatch"],

@@ -4,11 +4,12 @@ import { join } from "node:path";
 import { fileURLToPath } from "node:url";
 import { gunzipSync } from "node:zlib";
 import Database from "better-sqlite3";
-import { afterEach, beforeEach, describe, expect, it } from "vitest";
+import { afterEach, beforeEach, describe, expect, it, onTestFinished } from "vitest";
 import { verifyLog } from "../../src/audit/verify-log.js";
 import { ledgerOf } from "../../src/core/audit.js";
 import { blobKeysOf } from "../../src/core/commitment.js";
 import { createPipeline } from "../../src/index.js";
+import { SqliteDriver } from "../../src/stores/sqlite/driver.js";
 import { openImage } from "../../src/stores/sqlite/image.js";
 import { replayDatabase } from "../replay/replay-database.js";
 import { crashActions } from "./fixtures/crash-actions.js";
@@ -133,7 +134,7 @@ describe("a database of an older schema version", () => {
     expect((await synapse({ cwd: folder }, "audit", "verify", "--db", database)).code).toBe(0);
   });
 
-  it.each([3, 4])(
+  it.each([3, 4, 5])(
     "of version %i: what was committed to is found, also by a run that was resumed",
     async (version) => {
       const older = fileURLToPath(new URL(`fixtures/schema-${version}.db.gz`, import.meta.url));
@@ -191,6 +192,45 @@ describe("a database of an older schema version", () => {
     await pipeline.close();
     const image = openImage(database);
     expect((await verifyLog(image)).problems).toEqual([]);
+    image.close();
+  });
+
+  it("of version 5 found events by an entry for each: by whatever they are found now, it is the same", async () => {
+    const world = openLedger();
+    onTestFinished(() => world.close());
+    const { ledger, file } = world;
+    const keys = (n: number) => ({
+      agent_id: `agent-${n % 5}`,
+      ...(n % 3 === 0 ? {} : { run_id: `run-${n % 7}` }),
+    });
+    for (let n = 0; n < 700; n++)
+      void ledger.submit("a", (tx) =>
+        tx.emit({ event: "x_note", n, ...(n % 50 === 0 ? { run_id: 5 } : keys(n)) }),
+      );
+    await ledger.submit(adminLane, note(0));
+    await ledger.close();
+    ledger.driver.close();
+    const tables = () => {
+      const db = new Database(file, { readonly: true });
+      const rows = ["event_ids", "event_keys"].map((table) => db.prepare(`SELECT * FROM ${table}`).all());
+      db.close();
+      return rows;
+    };
+    const made = tables();
+    expect(made.map(({ length }) => length)).toEqual([3, 3 * (5 + 7)]);
+    const db = new Database(file);
+    db.exec(`DROP TABLE event_ids; DROP TABLE event_keys;
+      CREATE TABLE event_keys (seq INTEGER PRIMARY KEY, id TEXT NOT NULL, run_id TEXT, agent_id TEXT);
+      CREATE INDEX events_by_id ON event_keys (id);
+      CREATE INDEX events_by_run ON event_keys (run_id) WHERE run_id IS NOT NULL;
+      CREATE INDEX events_by_agent ON event_keys (agent_id) WHERE agent_id IS NOT NULL;
+      INSERT INTO event_keys SELECT seq, doc ->> '$.id', doc ->> '$.run_id', doc ->> '$.agent_id' FROM events;
+      PRAGMA user_version = 5`);
+    db.close();
+    new SqliteDriver(file, { create: false }).close();
+    expect(tables()).toEqual(made);
+    const image = openImage(file);
+    expect(await image.damage()).toEqual([]);
     image.close();
   });
 

@@ -7,6 +7,7 @@ import {
   realpathSync,
   renameSync,
   rmSync,
+  symlinkSync,
 } from "node:fs";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
@@ -40,6 +41,10 @@ const changes = [
   ],
 ] as const;
 
+/** The files beside the database are looked at ten times a second. */
+const isNoticedAtOnce = (name: string, what: string) =>
+  name === "log.db" || (name === "log.db-wal" && what === "deleted");
+
 describe.each(files)("%s, while it is open", (name) => {
   let world: World;
   let file: string;
@@ -57,6 +62,7 @@ describe.each(files)("%s, while it is open", (name) => {
     const { executor, audit } = world.pipeline;
     expect(await executor.executeStep(world.context({ action }))).toMatchObject({ status: "completed" });
     change(file);
+    if (!isNoticedAtOnce(name, what)) await new Promise((resolve) => setTimeout(resolve, 150));
     for (let n = 0; n < 3; n++) {
       const result = await executor.executeStep(world.context({ action }));
       expect(result).toMatchObject({ status: "denied", reason: "audit_unavailable" });
@@ -66,8 +72,22 @@ describe.each(files)("%s, while it is open", (name) => {
     expect(error.message).toContain(`\`${file}\`) was ${what}`);
   });
 
+  it("is found through a link", async () => {
+    const link = join(world.folder, "link.db");
+    symlinkSync(world.database, link);
+    const pipeline = await createPipeline({ database: link });
+    await pipeline.audit.emitEvent("x_note", {});
+    renameSync(file, `${file}.aside`);
+    if (!isNoticedAtOnce(name, "deleted")) await new Promise((resolve) => setTimeout(resolve, 150));
+    await refusal(pipeline.audit.emitEvent("x_note", {}), AuditUnavailableError, "audit_unavailable");
+    renameSync(`${file}.aside`, file);
+    await pipeline.audit.emitEvent("x_note", {});
+    await pipeline.close();
+  });
+
   it("put back, it goes on", async () => {
     renameSync(file, `${file}.aside`);
+    if (!isNoticedAtOnce(name, "deleted")) await new Promise((resolve) => setTimeout(resolve, 150));
     await refusal(world.pipeline.audit.emitEvent("x_note", {}), AuditUnavailableError, "audit_unavailable");
     renameSync(`${file}.aside`, file);
     await world.pipeline.audit.emitEvent("x_note", {});

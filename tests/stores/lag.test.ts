@@ -123,21 +123,33 @@ describe("how far", () => {
     tx.removeLease("nobody");
     tx.commit();
     expect(tablesAt()).toBe(events.length);
-    expect(sql("SELECT count(*) FROM event_keys")).toBe(events.length);
+    const places = events.flatMap(({ seq, ...event }) => (event["agent_id"] === undefined ? [] : [seq]));
+    const found = "SELECT group_concat(places) FROM event_keys WHERE kind = 'agent'";
+    expect(
+      sql<string>(found)
+        .split(",")
+        .map(Number)
+        .sort((a, b) => a - b),
+    ).toEqual(places);
     expect(dumpState(loaded(open()))).toEqual(dumpState(folded(events)));
   });
 });
 
 describe("law: wherever the tables stand, what is read is what the whole log says", () => {
-  const { events } = steps(40);
-  const pieces = fc.array(fc.integer({ min: 1, max: 9 }), { minLength: 1, maxLength: 30 });
+  // Of more than one block of keys, and of parts of it.
+  const { events } = steps(260);
+  const size = fc.oneof(
+    { weight: 4, arbitrary: fc.integer({ min: 1, max: 9 }) },
+    fc.integer({ min: 100, max: 300 }),
+  );
+  const pieces = fc.array(size, { minLength: 1, maxLength: 30 });
   const settles = fc.array(fc.boolean(), { minLength: 30, maxLength: 30 });
   const filters = fc.record(
     {
       agentId: fc.constantFrom("a", "b", "nobody"),
       runId: fc.constantFrom("run_1", "run_2"),
       event: fc.constantFrom("step_execution_requested", "step_execution_completed"),
-      after: fc.integer({ min: 0, max: 130 }),
+      after: fc.oneof(fc.integer({ min: 0, max: 130 }), fc.integer({ min: 250, max: 520 })),
       limit: fc.integer({ min: 0, max: 20 }),
       newest: fc.boolean(),
     },
@@ -174,7 +186,8 @@ describe("law: wherever the tables stand, what is read is what the whole log say
               for (const filter of asked) expect(driver.readEvents(filter)).toEqual(chosen(there, filter));
             }
             const image = openImage(path);
-            for (const event of there) expect(image.eventById(event.id)?.seq).toBe(event.seq);
+            for (const event of there.filter(({ seq }) => seq % 16 < 2))
+              expect(image.eventById(event.id)?.seq).toBe(event.seq);
             expect(image.eventById("evt-none")).toBeUndefined();
             for (const run of ["run_1", "run_2"]) {
               const own = there.filter((event) => event["run_id"] === run);
@@ -244,9 +257,10 @@ describe("an auditor of a log whose writer was killed", () => {
 
   it.each([
     ["a use that the tables have not heard of", "UPDATE authority SET uses = 5", "projection_mismatch"],
-    ["another agent", "UPDATE event_keys SET agent_id = 'z' WHERE seq = 2", "projection_mismatch"],
-    ["an event that is not found any more", "DELETE FROM event_keys WHERE seq = 2", "projection_mismatch"],
-    ["an event found too early", "INSERT INTO event_keys VALUES (3, 'x', NULL, NULL)", "projection_mismatch"],
+    ["another agent", "UPDATE event_keys SET key = 'z'", "projection_mismatch"],
+    ["an event that is not found any more", "UPDATE event_keys SET places = '1'", "projection_mismatch"],
+    ["an event found too early", "UPDATE event_keys SET places = places || ',3'", "projection_mismatch"],
+    ["an id that is not found any more", "UPDATE event_ids SET last = first", "projection_mismatch"],
     ["tables that claim to know less", "UPDATE tree_head SET size = 1", "root_mismatch"],
     ["tables that claim to know more", "UPDATE tree_head SET size = 17", "root_mismatch"],
     ["tables ahead of the log", "UPDATE tree_head SET size = 18", "root_mismatch"],

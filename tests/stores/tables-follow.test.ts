@@ -65,11 +65,17 @@ function written(file: string, turns: readonly Turn[]): number {
 /** What events are found by, beside what they say. */
 function keysOf(file: string): { readonly kept: unknown[]; readonly said: unknown[] } {
   const db = new Database(file, { readonly: true });
-  const kept = db.prepare("SELECT seq, id, agent_id FROM event_keys ORDER BY seq").raw().all();
-  const said = db
-    .prepare("SELECT seq, doc ->> '$.id', doc ->> '$.agent_id' FROM events ORDER BY seq")
-    .raw()
-    .all();
+  const rows = (query: string) => db.prepare(query).raw().all();
+  const found = "FROM event_keys k, json_each('[' || places || ']') place";
+  const kept = [
+    ...rows(`SELECT block * 256 + place.value AS seq, k.kind, k.key ${found} ORDER BY seq, kind`),
+    ...rows("SELECT block, first, last FROM event_ids ORDER BY block"),
+  ];
+  const blocks = "SELECT seq / 256 AS block, min(doc ->> '$.id'), max(doc ->> '$.id') FROM events GROUP BY 1";
+  const said = [
+    ...rows("SELECT seq, 'agent', doc ->> '$.agent_id' FROM events ORDER BY seq"),
+    ...rows(`${blocks} ORDER BY 1`),
+  ];
   db.close();
   return { kept, said };
 }

@@ -77,8 +77,18 @@ export function signedNote(
   key: VerifierKey,
   signature: Uint8Array,
 ): string {
+  return verifiedNote(
+    text,
+    key,
+    signature,
+    crypto.verifyEd25519(key.publicKey, noteMessage(text), signature),
+  );
+}
+
+/** The same for who verified the signature elsewhere, with `isGood` for what came of it. */
+export function verifiedNote(text: string, key: VerifierKey, signature: Uint8Array, isGood: boolean): string {
   const line: NoteSignature = { name: key.name, keyId: key.keyId, signature };
-  if (!crypto.verifyEd25519(key.publicKey, noteMessage(text), signature)) {
+  if (!isGood) {
     throw new EvidenceError(
       "invalid_signature",
       `the signer of \`${key.name}\` did not sign with the key it says it has`,

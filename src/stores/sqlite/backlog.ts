@@ -1,3 +1,4 @@
+import { BlockKeys } from "../../core/event-keys.js";
 import type { Change } from "../../model/change.js";
 import type { AuditEvent } from "../../model/event.js";
 import type { KeyTables } from "./key-tables.js";
@@ -41,9 +42,8 @@ export interface Tables {
 export class Backlog {
   /** Number of the first event. */
   readonly first: number;
-  readonly #ids: string[] = [];
-  readonly #runs: unknown[] = [];
-  readonly #agents: unknown[] = [];
+  #size = 0;
+  readonly #keys: BlockKeys[] = [];
   readonly #lasting: AuditEvent[] = [];
   readonly #changes: Change[] = [];
   readonly #opened = new Map<string, Change>();
@@ -54,17 +54,18 @@ export class Backlog {
 
   /** Number of the last event; that of the one in front of the first while there is none. */
   get last(): number {
-    return this.first - 1 + this.#ids.length;
+    return this.first - 1 + this.#size;
   }
 
   get size(): number {
-    return this.#ids.length;
+    return this.#size;
   }
 
   add(event: AuditEvent, changes: readonly Change[]): void {
-    this.#ids.push(event.id);
-    this.#runs.push(event["run_id"]);
-    this.#agents.push(event["agent_id"]);
+    this.#size++;
+    let keys = this.#keys.at(-1);
+    if (keys?.has(event.seq) !== true) this.#keys.push((keys = new BlockKeys(event.seq)));
+    keys.add(event.seq, event.id, event["run_id"], event["agent_id"]);
     if (!mayWait(event)) this.#lasting.push(event);
     for (const change of changes) {
       // Most steps have ended by now: the table never hears of them.
@@ -80,6 +81,6 @@ export class Backlog {
       runs.apply(event);
       if (event.event === "key_rotated") keys.addRotation(event.seq);
     }
-    for (const [n, id] of this.#ids.entries()) keys.add(this.first + n, id, this.#runs[n], this.#agents[n]);
+    for (const block of this.#keys) keys.add(block);
   }
 }

@@ -1,4 +1,5 @@
 import { DummyDriver, Kysely, sql, SqliteAdapter, SqliteIntrospector, SqliteQueryCompiler } from "kysely";
+import { eventsOfBlock, type KeyKind } from "../../core/event-keys.js";
 import type { EventFilter } from "../../core/store.js";
 import type { AuditEvent } from "../../model/event.js";
 import type { Connection } from "./database.js";
@@ -6,8 +7,25 @@ import { eventOf } from "./projection.js";
 
 interface Tables {
   events: { seq: number; doc: string };
-  event_keys: { seq: number; id: string; run_id: string | null; agent_id: string | null };
+  event_keys: { block: number; kind: KeyKind; key: string; places: string };
 }
+
+/** Up to where the tables know the log: what follows is looked through. */
+const indexedTo = "coalesce((SELECT size FROM tree_head), 0)";
+const inBlock = `e.seq BETWEEN block * ${eventsOfBlock} AND block * ${eventsOfBlock} + ${eventsOfBlock - 1}`;
+
+/** The number of the event with the id `:id`: ids are given out in order of time, so few blocks may have it. */
+export const numberOfId = `
+  SELECT e.seq FROM event_ids, events e
+    WHERE :id BETWEEN first AND last AND ${inBlock} AND e.doc ->> '$.id' = :id
+  UNION ALL SELECT seq FROM events WHERE seq > ${indexedTo} AND doc ->> '$.id' = :id`;
+
+/** Numbers of the first and the last event of the run `:runId`. */
+export const rangeOfRun = `
+  SELECT min(seq) AS first, max(seq) AS last FROM (
+    SELECT block * ${eventsOfBlock} + place.value AS seq
+      FROM event_keys k, json_each('[' || k.places || ']') place WHERE k.kind = 'run' AND k.key = :runId
+    UNION ALL SELECT seq FROM events WHERE seq > ${indexedTo} AND doc ->> '$.run_id' = :runId)`;
 
 /** Only builds SQL; it runs on our own connection, synchronously. */
 const builder = new Kysely<Tables>({
@@ -50,18 +68,30 @@ function read(db: Connection, filter: EventFilter): AuditEvent[] {
 
 const order = ({ newest }: EventFilter) => (newest === true ? "desc" : "asc");
 
+/** @param filter with an agent or a run: of both, a run has fewer. */
 function fromKeys(filter: EventFilter, limit: number | undefined) {
+  const direction = order(filter);
+  const { agentId, runId } = filter;
+  const place = sql<number>`place.value`;
+  const number = sql<number>`k.block * ${sql.lit(eventsOfBlock)} + ${place}`;
   let query = builder
-    .selectFrom("event_keys as k")
-    .innerJoin("events as e", "e.seq", "k.seq")
+    .selectFrom(["event_keys as k", placesOf.as("place"), "events as e"])
     .select("e.doc")
-    .orderBy("k.seq", order(filter));
-  if (filter.after !== undefined) query = query.where("k.seq", ">", filter.after);
-  if (filter.agentId !== undefined) query = query.where("k.agent_id", "=", filter.agentId);
-  if (filter.runId !== undefined) query = query.where("k.run_id", "=", filter.runId);
+    .where("k.kind", "=", runId === undefined ? "agent" : "run")
+    .where("k.key", "=", runId ?? agentId ?? "")
+    .whereRef("e.seq", "=", number)
+    .orderBy("k.block", direction)
+    .orderBy(place, direction);
+  if (filter.after !== undefined)
+    query = query
+      .where("k.block", ">=", Math.floor(filter.after / eventsOfBlock))
+      .where("e.seq", ">", filter.after);
+  if (runId !== undefined && agentId !== undefined) query = query.where(member("agent_id"), "=", agentId);
   if (filter.event !== undefined) query = query.where(member("event"), "=", filter.event);
   return limit === undefined ? query : query.limit(limit);
 }
+
+const placesOf = sql<{ value: number }>`json_each('[' || k.places || ']')`;
 
 function fromEnd(filter: EventFilter, size: number, limit: number | undefined) {
   let query = builder

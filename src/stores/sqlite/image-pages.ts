@@ -73,14 +73,13 @@ export function blobPageReader(db: Connection): LogImage["blobsOf"] {
   };
 }
 
-/** A blob is no JSON, and SQLite would take some for its own binary form of it. */
-const keysOfPage =
-  "SELECT json_group_array(CASE WHEN +id >= x'' OR +run_id >= x'' OR +agent_id >= x'' THEN 0 " +
-  "ELSE json_array(id, run_id, agent_id) END) " +
-  "FROM (SELECT id, run_id, agent_id FROM event_keys WHERE seq BETWEEN ? AND ? ORDER BY seq)";
-
-/** Reads what events are found by (`LogImage.keyPage`). */
-export function keyPageReader(db: Connection): LogImage["keyPage"] {
-  const page = guarded(() => db.prepare(keysOfPage).pluck());
-  return (first, last) => guarded(() => page.get(first, last) as string);
+/** Reads what a block of events is found by (`LogImage.keyBlock`). */
+export function keyBlockReader(db: Connection): LogImage["keyBlock"] {
+  const ids = guarded(() => db.prepare("SELECT first, last FROM event_ids WHERE block = ?").raw());
+  const rows = guarded(() => db.prepare("SELECT kind, key, places FROM event_keys WHERE block = ?").raw());
+  return (block) =>
+    guarded(() => ({
+      ids: ids.get(block) as unknown[] | undefined,
+      rows: rows.all(block) as unknown[][],
+    }));
 }

@@ -1,27 +1,19 @@
 import { existsSync, statSync } from "node:fs";
 import Database from "better-sqlite3";
-import type {
-  AuthorityRow,
-  CheckpointRow,
-  EventRow,
-  KeyRow,
-  LogImage,
-  RunRow,
-} from "../../core/log-image.js";
+import type { AuthorityRow, CheckpointRow, EventRow, LogImage, RunRow } from "../../core/log-image.js";
 import { StoreError } from "../../model/errors.js";
 import { State } from "../../model/state.js";
 import { type Connection, isDamage, missingStore } from "./database.js";
 import { damagedBy, guarded } from "./damage.js";
-import { blobPageReader, entryReader, keyPageReader } from "./image-pages.js";
+import { blobPageReader, entryReader, keyBlockReader } from "./image-pages.js";
 import { loadState } from "./projection.js";
+import { numberOfId, rangeOfRun } from "./event-query.js";
 import { applicationId, blobOf, schema, schemaVersion } from "./schema.js";
 import { type FileSurvey, surveyHere, SurveyThread } from "./survey.js";
 
 // A damaged row can hold NULL where the schema forbids it, and casting does not change that: what is empty is found wrong.
 const noteColumn = "coalesce(CAST(note AS TEXT), '') AS note";
 const bytesColumn = (name: string) => `coalesce(CAST(${name} AS BLOB), x'') AS ${name}`;
-/** Up to where the tables know the log: what follows is looked through. */
-const indexedTo = "coalesce((SELECT size FROM tree_head), 0)";
 const eventColumns =
   "seq, CASE typeof(doc) WHEN 'text' THEN CAST(doc AS BLOB) END AS doc, " +
   "CASE typeof(leaf) WHEN 'blob' THEN leaf END AS leaf";
@@ -144,9 +136,6 @@ function imageOf(db: Connection, survey: FileSurvey): LogImage {
   const plain = guarded(() =>
     db.prepare("SELECT seq, doc FROM events WHERE seq > ? ORDER BY seq LIMIT ?").raw(),
   );
-  const keys = guarded(() =>
-    db.prepare("SELECT seq, id, run_id, agent_id FROM event_keys WHERE seq > ? ORDER BY seq LIMIT ?"),
-  );
   const blob = guarded(() => db.prepare(`SELECT 1 FROM blobs WHERE ${blobOf}`));
   const blobBytes = guarded(() =>
     db.prepare(`SELECT ${bytesColumn("salt")}, ${bytesColumn("bytes")} FROM blobs WHERE ${blobOf}`),
@@ -172,28 +161,18 @@ function imageOf(db: Connection, survey: FileSurvey): LogImage {
         `SELECT ${eventColumns} FROM events WHERE seq IN (SELECT seq FROM key_rotations) ORDER BY seq`,
       ).map(known),
     rangeOfRun: (runId) => {
-      const [row] = all<{ first: number | null; last: number | null }>(
-        `SELECT min(seq) AS first, max(seq) AS last FROM (
-          SELECT seq FROM event_keys WHERE run_id = :runId
-          UNION ALL SELECT seq FROM events WHERE seq > ${indexedTo} AND doc ->> '$.run_id' = :runId)`,
-        { runId },
-      );
+      const [row] = all<{ first: number | null; last: number | null }>(rangeOfRun, { runId });
       if (row === undefined || row.first === null || row.last === null) return undefined;
       return { first: row.first, last: row.last };
     },
     newestRun: () =>
       get<{ run_id: string }>("SELECT run_id FROM runs ORDER BY started_seq DESC LIMIT 1")?.run_id,
     eventById: (id) => {
-      const [row] = all<EventRow>(
-        `SELECT ${eventColumns} FROM events WHERE seq IN (
-          SELECT seq FROM event_keys WHERE id = :id
-          UNION ALL SELECT seq FROM events WHERE seq > ${indexedTo} AND doc ->> '$.id' = :id)`,
-        { id },
-      );
+      const [row] = all<EventRow>(`SELECT ${eventColumns} FROM events WHERE seq IN (${numberOfId})`, { id });
       return row === undefined ? undefined : known(row);
     },
-    keyPage: keyPageReader(db),
-    eventKeys: (after, limit) => guarded(() => keys.all(after, limit) as KeyRow[]),
+    keyBlock: keyBlockReader(db),
+    keyCount: () => count("event_keys") + count("event_ids"),
     head: () => all(`SELECT size, ${bytesColumn("hashes")} FROM tree_head`),
     node: (level, index) => bytesOf(guarded(() => node.get(level, index))),
     nodeCount: () => count("tree_nodes"),

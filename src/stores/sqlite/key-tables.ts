@@ -1,25 +1,32 @@
+import type { BlockKeys } from "../../core/event-keys.js";
 import type { Connection } from "./database.js";
 
 /** What events are found by: their ids, runs and agents, and the few that replaced the signing key. */
 export class KeyTables {
-  readonly #add;
+  readonly #addKey;
+  readonly #addIds;
   readonly #rotation;
 
   constructor(db: Connection) {
-    this.#add = db.prepare("INSERT INTO event_keys (seq, id, run_id, agent_id) VALUES (?, ?, ?, ?)");
+    // Of a block that the tables know a part of, the rest follows.
+    this.#addKey = db.prepare(
+      `INSERT INTO event_keys (block, kind, key, places) VALUES (?, ?, ?, ?)
+      ON CONFLICT (block, kind, key) DO UPDATE SET places = places || ',' || excluded.places`,
+    );
+    this.#addIds = db.prepare(
+      `INSERT INTO event_ids (block, first, last) VALUES (?, ?, ?)
+      ON CONFLICT (block) DO UPDATE SET first = min(first, excluded.first), last = max(last, excluded.last)`,
+    );
     this.#rotation = db.prepare("INSERT INTO key_rotations (seq) VALUES (?)");
   }
 
-  /** @param runId @param agentId members of the event, whatever they are: only texts are searched for. */
-  add(seq: number, id: string, runId: unknown, agentId: unknown): void {
-    this.#add.run(seq, id, textOrNull(runId), textOrNull(agentId));
+  /** @param keys of events that follow those which the tables know. */
+  add(keys: BlockKeys): void {
+    this.#addIds.run(keys.block, ...keys.ids);
+    for (const row of keys.rows()) this.#addKey.run(keys.block, ...row);
   }
 
   addRotation(seq: number): void {
     this.#rotation.run(seq);
   }
-}
-
-function textOrNull(value: unknown): string | null {
-  return typeof value === "string" ? value : null;
 }

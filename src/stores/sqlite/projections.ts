@@ -8,9 +8,9 @@ import { RunTable } from "./run-table.js";
 import type { TreeTable } from "./tree-table.js";
 
 /** So many events at most are in the log and not yet in the tables, as long as some process writes. */
-export const lagMax = 1024;
+export const lagMax = 2048;
 /** From so many on they come along with what is slow anyway. */
-const lagWorthwhile = 512;
+const lagWorthwhile = 1536;
 
 /**
  * All tables that follow from the log, at the size that `tree_head` says. A step that touched each of them in both of

@@ -1,8 +1,9 @@
+import { eventsOfBlock, type KeyKind } from "../../core/event-keys.js";
 import { blobsOfEvent } from "./blob-place.js";
 
 /** `SYNP`: tells our files from other people's SQLite databases. */
 export const applicationId = 0x53594e50;
-export const schemaVersion = 5;
+export const schemaVersion = 6;
 
 /** Who writes at present (src/core/lease.ts). */
 const leasesTable = `CREATE TABLE leases (
@@ -10,12 +11,23 @@ const leasesTable = `CREATE TABLE leases (
   host TEXT NOT NULL, boot TEXT NOT NULL, renewed_at INTEGER NOT NULL
 ) WITHOUT ROWID;`;
 
-/** What events are found by. Ids are given out in order of time (src/core/defaults.ts): a new one touches one page. */
-const keyTables = `CREATE TABLE event_keys (seq INTEGER PRIMARY KEY, id TEXT NOT NULL, run_id TEXT, agent_id TEXT);
-CREATE INDEX events_by_id ON event_keys (id);
-CREATE INDEX events_by_run ON event_keys (run_id) WHERE run_id IS NOT NULL;
-CREATE INDEX events_by_agent ON event_keys (agent_id) WHERE agent_id IS NOT NULL;
-CREATE TABLE key_rotations (seq INTEGER PRIMARY KEY);`;
+const rotationsTable = "CREATE TABLE key_rotations (seq INTEGER PRIMARY KEY);";
+
+/** What events are found by, of each block of them (src/core/event-keys.ts): a new one touches one page. */
+const keyTables = `CREATE TABLE event_ids (block INTEGER PRIMARY KEY, first TEXT NOT NULL, last TEXT NOT NULL);
+CREATE TABLE event_keys (
+  block INTEGER, kind TEXT, key TEXT, places TEXT NOT NULL, PRIMARY KEY (block, kind, key)
+) WITHOUT ROWID;
+CREATE INDEX blocks_by_key ON event_keys (kind, key);`;
+
+/** The same of all that the tables know, from what events say. */
+const keysOf = (kind: KeyKind) => `INSERT INTO event_keys
+  SELECT seq / ${eventsOfBlock}, '${kind}', doc ->> '$.${kind}_id', group_concat(seq % ${eventsOfBlock}, ',' ORDER BY seq)
+  FROM events WHERE seq <= (SELECT size FROM tree_head) AND json_type(doc, '$.${kind}_id') = 'text' GROUP BY 1, 3;`;
+const fillKeyTables = `INSERT INTO event_ids
+  SELECT seq / ${eventsOfBlock}, min(doc ->> '$.id'), max(doc ->> '$.id')
+  FROM events WHERE seq <= (SELECT size FROM tree_head) GROUP BY 1;
+${keysOf("agent")} ${keysOf("run")}`;
 
 /**
  * By the event that commits to them, so that what is kept together is written and read together: `id` is made
@@ -31,8 +43,8 @@ const blobsTable = `CREATE TABLE blobs (
 export const blobOf = `id BETWEEN :seq * ${blobsOfEvent} AND :seq * ${blobsOfEvent} + ${blobsOfEvent - 1} AND ref = :ref`;
 
 /**
- * What each older version lacks: entry n brings version n + 1 to version n + 2. Of version 1 and 2 some indices were
- * made anew with version 4, so they are not made on the way there.
+ * What each older version lacks: entry n brings version n + 1 to version n + 2. What a later one makes anew is not made
+ * on the way there: some indices of version 1 and 2, what events are found by in 4 and 5.
  */
 export const migrations: readonly string[] = [
   `ALTER TABLE runs ADD COLUMN writer TEXT; ${leasesTable}`,
@@ -40,8 +52,7 @@ export const migrations: readonly string[] = [
   `DROP INDEX events_by_run; DROP INDEX events_by_agent;
   DROP INDEX IF EXISTS events_by_id; DROP INDEX IF EXISTS key_rotations;
   ALTER TABLE events DROP COLUMN run_id; ALTER TABLE events DROP COLUMN agent_id; ALTER TABLE events DROP COLUMN event;
-  ${keyTables}
-  INSERT INTO event_keys SELECT seq, doc ->> '$.id', doc ->> '$.run_id', doc ->> '$.agent_id' FROM events ORDER BY seq;
+  ${rotationsTable}
   INSERT INTO key_rotations SELECT seq FROM events WHERE doc ->> '$.event' = 'key_rotated';
   ALTER TABLE blobs RENAME TO blobs_by_ref;
   CREATE TABLE blobs (
@@ -61,6 +72,8 @@ export const migrations: readonly string[] = [
     FROM (SELECT *, row_number() OVER (PARTITION BY seq ORDER BY ref) AS n, row_number() OVER (ORDER BY seq, ref) AS m
       FROM blobs_by_seq);
   DROP TABLE blobs_by_seq;`,
+  // They had an entry for each event.
+  `DROP TABLE IF EXISTS event_keys; ${keyTables} ${fillKeyTables}`,
 ];
 
 /*
@@ -82,6 +95,7 @@ CREATE TABLE checkpoints (size INTEGER PRIMARY KEY, note TEXT NOT NULL);
 CREATE TABLE meta (key TEXT PRIMARY KEY, value TEXT NOT NULL) WITHOUT ROWID;
 INSERT INTO meta VALUES ('log_id', lower(hex(randomblob(8))));
 ${keyTables}
+${rotationsTable}
 CREATE TABLE authority (
   id TEXT PRIMARY KEY,
   kind TEXT NOT NULL CHECK (kind IN ('contract', 'binding')),
