@@ -121,8 +121,7 @@ function collected<T extends Entry>(
   mustCover: boolean,
   before: readonly T[],
 ): readonly T[] {
-  const capability = places.capability(slot);
-  if (capability === undefined) {
+  if (places.hasList(slot)) {
     // By index, as in the decision: what a patched built-in shows must not make another holder's entry this one's.
     const list = places.list(slot);
     const found: T[] = [];
@@ -134,8 +133,8 @@ function collected<T extends Entry>(
     }
     return found;
   }
-  // Nearly always there is one, and its capability is compared while itself is waited for.
-  if (mustCover && !covers(capability, requirement)) return before;
+  // Nearly always there is one, and what its capability says is compared while itself is waited for.
+  if (mustCover && !places.covers(slot, requirement)) return before;
   const entry = places.entry(slot);
   if (entry.holder !== holder) return before;
   return before.length === 0 ? [entry] : [...before, entry];

@@ -1,25 +1,27 @@
-import type { Capability } from "./capability/index.js";
+import { alikeCovers, type Capability, covers } from "./capability/index.js";
 
 interface Entry {
   readonly capability: Capability;
 }
 
-type Items<T> = (T | T[] | Capability | undefined)[];
+type Items<T> = (T | T[] | string | undefined)[];
 
 const slotsMin = 16;
 /** The key of a free slot. */
 const free = 0;
 
 /**
- * Entries by a well mixed number. A key, the entry under it and the entry's capability are where the number says, so
- * that whoever asks for all three waits for memory once and not three times.
+ * Entries by a well mixed number. A key, the entry under it and what its capability says are where the number says, so
+ * that whoever asks for all of it waits for memory once and not time after time.
  */
 export class PlaceTable<T extends Entry> {
   #keys: Int32Array = new Int32Array(slotsMin);
   /** By the slot where a search begins, one bit for each eighth of the keys: nearly all that is not there ends here. */
   #marks: Uint8Array = new Uint8Array(slotsMin);
-  /** Of each slot an entry and its capability; a list and nothing where there was more than one. */
+  /** Of each slot an entry and the text of its capability; a list and nothing where there was more than one. */
   #items: Items<T> = emptyItems<T>(slotsMin);
+  /** Of each slot `head` and `body` of that capability. */
+  #indices: Int32Array = new Int32Array(2 * slotsMin);
   #taken = 0;
 
   /** A slot for `entry`, `capability` and `list`; less than 0 when there is none. */
@@ -36,9 +38,19 @@ export class PlaceTable<T extends Entry> {
     }
   }
 
-  /** The capability of the only entry of a slot; undefined when it has a list. */
-  capability(slot: number): Capability | undefined {
-    return this.#items[2 * slot + 1] as Capability | undefined;
+  /** Whether a slot has more than one entry, or none any more. */
+  hasList(slot: number): boolean {
+    return this.#items[2 * slot + 1] === undefined;
+  }
+
+  /** Whether the capability of the only entry of a slot covers a requirement. */
+  covers(slot: number, requirement: Capability): boolean {
+    const text = this.#items[2 * slot + 1] as string;
+    const indices = this.#indices;
+    return (
+      alikeCovers(text, indices[2 * slot] as number, indices[2 * slot + 1] as number, requirement) ??
+      covers(this.entry(slot).capability, requirement)
+    );
   }
 
   entry(slot: number): T {
@@ -51,20 +63,17 @@ export class PlaceTable<T extends Entry> {
 
   add(number: number, entry: T): void {
     const slot = this.find(number);
-    if (slot >= 0 && this.capability(slot) === undefined)
-      return void (this.#items[2 * slot] as T[]).push(entry);
+    if (slot >= 0 && this.hasList(slot)) return void (this.#items[2 * slot] as T[]).push(entry);
     if (slot >= 0) return this.#put(slot, [this.entry(slot), entry]);
     if (++this.#taken * 4 > this.#keys.length * 3) this.#grow();
-    const at = this.#claim(keyOf(number));
-    this.#items[2 * at] = entry;
-    this.#items[2 * at + 1] = entry.capability;
+    this.#put(this.#claim(keyOf(number)), [entry]);
   }
 
   /** Takes entries out of what is found. */
   remove(number: number, isGone: (entry: T) => boolean): void {
     const slot = this.find(number);
     if (slot < 0) return;
-    const known = this.capability(slot) === undefined ? this.list(slot) : [this.entry(slot)];
+    const known = this.hasList(slot) ? this.list(slot) : [this.entry(slot)];
     this.#put(
       slot,
       known.filter((entry) => !isGone(entry)),
@@ -72,8 +81,11 @@ export class PlaceTable<T extends Entry> {
   }
 
   #put(slot: number, list: T[]): void {
-    this.#items[2 * slot] = list.length === 1 ? list[0] : list;
-    this.#items[2 * slot + 1] = list.length === 1 ? list[0]?.capability : undefined;
+    const only = list.length === 1 ? list[0] : undefined;
+    this.#items[2 * slot] = only ?? list;
+    this.#items[2 * slot + 1] = only?.capability.text;
+    this.#indices[2 * slot] = only?.capability.head ?? 0;
+    this.#indices[2 * slot + 1] = only?.capability.body ?? 0;
   }
 
   /** A free slot for a key that has none. */
@@ -87,16 +99,19 @@ export class PlaceTable<T extends Entry> {
   }
 
   #grow(): void {
-    const [keys, items] = [this.#keys, this.#items];
+    const [keys, items, indices] = [this.#keys, this.#items, this.#indices];
     this.#keys = new Int32Array(2 * keys.length);
     this.#marks = new Uint8Array(2 * keys.length);
     this.#items = emptyItems<T>(2 * keys.length);
+    this.#indices = new Int32Array(4 * keys.length);
     for (let slot = 0; slot < keys.length; slot++) {
       const key = keys[slot] as number;
       if (key === free) continue;
       const at = this.#claim(key);
       this.#items[2 * at] = items[2 * slot];
       this.#items[2 * at + 1] = items[2 * slot + 1];
+      this.#indices[2 * at] = indices[2 * slot] as number;
+      this.#indices[2 * at + 1] = indices[2 * slot + 1] as number;
     }
   }
 }

@@ -5,7 +5,12 @@ import { exceptPattern, overlaps, parseCapability } from "../../src/model/capabi
 import { resourceCovers, resourcesOverlap } from "../../src/model/capability/covers.js";
 import { routeOf } from "../../src/model/capability/index-keys.js";
 import { readCapability } from "../../src/model/capability/parse.js";
-import { exceptionOverlaps, plainCovers, plainOverlaps } from "../../src/model/capability/plain-covers.js";
+import {
+  alikeCovers,
+  exceptionOverlaps,
+  plainCovers,
+  plainOverlaps,
+} from "../../src/model/capability/plain-covers.js";
 import { readPlainText } from "../../src/model/capability/plain-text.js";
 import { CapabilitySyntaxError } from "../../src/model/errors.js";
 
@@ -152,6 +157,7 @@ describe("texts compare as their resources do (C8)", () => {
         const answer = plainCovers(held, asked);
         answers.set(answer, (answers.get(answer) ?? 0) + 1);
         if (answer !== undefined) expect(answer).toBe(resourceCovers(wholly(held), wholly(asked)));
+        expectAlike(held, asked);
       }),
       { numRuns: 60_000, seed: 12 },
     );
@@ -159,7 +165,7 @@ describe("texts compare as their resources do (C8)", () => {
   });
 
   it("covers: a pattern, and what was made to fit it or nearly so", () => {
-    let covered = 0;
+    let [covered, alike] = [0, 0];
     const fill = fc.array(fc.constantFrom("a", "ab", "b", "aab", "a/b", "a/b/a", ""), {
       minLength: 8,
       maxLength: 8,
@@ -177,11 +183,23 @@ describe("texts compare as their resources do (C8)", () => {
         const truth = resourceCovers(wholly(held), wholly(asked));
         if (answer !== undefined) expect(answer).toBe(truth);
         if (truth) covered++;
+        if (expectAlike(held, asked) !== undefined) alike++;
       }),
       { numRuns: 30_000, seed: 13 },
     );
     expect(covered).toBeGreaterThan(8_000);
+    expect(alike).toBeGreaterThan(8_000);
   });
+
+  /** By the text and the indices alone, or not at all. */
+  function expectAlike(held: Capability, asked: Capability): boolean | undefined {
+    const { text, head, body } = held;
+    // As a table of integers keeps them.
+    const [first = 0, second = 0] = Int32Array.of(head, body);
+    const answer = alikeCovers(text, first, second, asked);
+    if (answer !== undefined) expect(answer).toBe(resourceCovers(wholly(held), wholly(asked)));
+    return answer;
+  }
 
   it("covers: every method against every other, on one host and path (C6)", () => {
     const methods = ["", "GET ", "HEAD ", "POST ", "HEADS ", "M-SEARCH "];

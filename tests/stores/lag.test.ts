@@ -89,7 +89,7 @@ describe("how far", () => {
 
   it("steps alone stay in the log alone, until there are many, and no longer", () => {
     const driver = open();
-    const { events } = steps(600);
+    const { events } = steps(1_000);
     for (const [n, event] of events.entries()) {
       write(driver, [event]);
       const lag = n + 1 - tablesAt();

@@ -8,7 +8,7 @@ import { nodeTreeHasher } from "../../src/core/tree-hasher.js";
 import { appendLeaf, emptyRange } from "../../src/model/proof/compact-range.js";
 import type { AuditEvent } from "../../src/model/event.js";
 import { SqliteDriver } from "../../src/stores/sqlite/driver.js";
-import { lagMax } from "../../src/stores/sqlite/projections.js";
+import { lagMax, lagWorthwhile } from "../../src/stores/sqlite/projections.js";
 import { append, begin, write } from "./contract-writing.js";
 
 /*
@@ -155,8 +155,9 @@ it("two that write in turn leave the tables no further behind than one does", ()
   try {
     const file = join(folder, "log.db");
     const writers = [new SqliteDriver(file, { create: true }), new SqliteDriver(file, { create: true })];
-    const size = 2_500;
-    for (let n = 0; n < size; n++) write(writers[n % 2] as SqliteDriver, eventsOf(n, n, 1));
+    // Not at a multiple of the distance, where both would be at the end.
+    const size = 2 * lagMax + 900;
+    for (let n = 0; n < size; n += 4) write(writers[(n / 4) % 2] as SqliteDriver, eventsOf(n, n, 4));
     expect(keptIn(file).size).toBeGreaterThan(size - lagMax - 1);
     for (const writer of writers) writer.close();
   } finally {
@@ -164,7 +165,7 @@ it("two that write in turn leave the tables no further behind than one does", ()
   }
 });
 
-it("a checkpoint, which is slow anyway, brings them along when they are some hundred events behind", () => {
+it("a checkpoint, which is slow anyway, brings them along when they are many events behind", () => {
   const folder = mkdtempSync(join(tmpdir(), "synapse-checkpoint-"));
   try {
     const file = join(folder, "log.db");
@@ -175,11 +176,12 @@ it("a checkpoint, which is slow anyway, brings them along when they are some hun
       tx.commit();
       return keptIn(file).size;
     };
-    write(driver, eventsOf(0, 0, 300));
-    expect(checkpointed(300)).toBe(0);
-    write(driver, eventsOf(1, 300, 400));
+    const few = lagWorthwhile - 10;
+    write(driver, eventsOf(0, 0, few));
+    expect(checkpointed(few)).toBe(0);
+    write(driver, eventsOf(1, few, 20));
     expect(keptIn(file).size).toBe(0);
-    expect(checkpointed(700)).toBe(700);
+    expect(checkpointed(few + 20)).toBe(few + 20);
     driver.close();
   } finally {
     rmSync(folder, { recursive: true });

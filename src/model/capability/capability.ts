@@ -90,17 +90,38 @@ export class Capability {
   }
 
   get actionEnd(): number {
-    return this.#head >>> INDEX_BITS;
+    return actionEndIn(this.#head);
   }
 
   /** See `PlainText`. */
   get bodyStart(): number {
-    return this.#body & INDEX;
+    return bodyStartIn(this.#body);
   }
 
   get literalEnd(): number {
-    return (this.#body >>> INDEX_BITS) & INDEX;
+    return literalEndIn(this.#body);
   }
+
+  /** With `body` all indices in two numbers, for who keeps them beside something else. */
+  get head(): number {
+    return this.#head;
+  }
+
+  get body(): number {
+    return this.#body;
+  }
+}
+
+export function actionEndIn(head: number): number {
+  return head >>> INDEX_BITS;
+}
+
+export function bodyStartIn(body: number): number {
+  return body & INDEX;
+}
+
+export function literalEndIn(body: number): number {
+  return (body >>> INDEX_BITS) & INDEX;
 }
 
 function frozen(capability: Capability): Capability {

@@ -6,4 +6,5 @@ export { capability } from "./literal.js";
 export type { NetResource } from "./net-resource.js";
 export { exceptPattern, formatCapability, parseCapability, parseRequirement, parseScope } from "./parse.js";
 export type { Resource, SegmentsResource } from "./resource.js";
+export { alikeCovers } from "./plain-covers.js";
 export { ANY_ACTION } from "./route.js";

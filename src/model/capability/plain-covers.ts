@@ -1,4 +1,4 @@
-import type { Capability } from "./capability.js";
+import { actionEndIn, bodyStartIn, type Capability, literalEndIn } from "./capability.js";
 import { SLASH, STAR, startsWithNet } from "./syntax.js";
 
 /**
@@ -10,10 +10,30 @@ export function plainCovers(held: Capability, asked: Capability): boolean | unde
   if (!held.isPlain || !asked.isPlain) return undefined;
   if (held.actionEnd === asked.actionEnd && held.bodyStart === asked.bodyStart) {
     // Nearly always the two agree in all that comes before the first wildcard, action included.
-    if (beginsLike(asked.text, held.text, beginningEnd(held))) return restCovers(held, asked);
+    if (beginsLike(asked.text, held.text, beginningEnd(held)))
+      return restCovers(held.text, held.bodyStart, held.literalEnd, asked);
   }
   if (!isSameDomain(held, asked) || !(isAnyAction(held) || isSameAction(held, asked))) return false;
   return isMethodCovered(held, asked) && bodyCovers(held, asked);
+}
+
+/**
+ * The same for the commonest case, in which both agree in all that comes before the first wildcard, of a grant that is not
+ * looked at: its text, `head` and `body` are all there is to know.
+ * @returns undefined in any other case: then the capabilities have to be compared.
+ */
+export function alikeCovers(
+  text: string,
+  head: number,
+  body: number,
+  asked: Capability,
+): boolean | undefined {
+  const start = bodyStartIn(body);
+  const literalEnd = literalEndIn(body);
+  if (literalEnd === 0 || !asked.isPlain) return undefined;
+  if (actionEndIn(head) !== asked.actionEnd || start !== asked.bodyStart) return undefined;
+  if (!beginsLike(asked.text, text, Math.max(literalEnd - 1, start))) return undefined;
+  return restCovers(text, start, literalEnd, asked);
 }
 
 /** Whether both name some resource, where `asked` is one resource; not for `net`, whose parts overlap one by one. */
@@ -80,17 +100,26 @@ function beginningEnd({ bodyStart, literalEnd }: Capability): number {
 }
 
 function bodyCovers(held: Capability, asked: Capability): boolean | undefined {
+  const { text, bodyStart, literalEnd } = held;
   const end = beginningEnd(held);
-  return isSameText(held.text, held.bodyStart, end, asked.text, asked.bodyStart) && restCovers(held, asked);
+  return (
+    isSameText(text, bodyStart, end, asked.text, asked.bodyStart) &&
+    restCovers(text, bodyStart, literalEnd, asked)
+  );
 }
 
-/** What is left to compare where both begin alike. */
-function restCovers(held: Capability, asked: Capability): boolean | undefined {
-  const { bodyStart, literalEnd, text } = held;
+/** What is left to compare of a grant's text where both begin alike. */
+function restCovers(
+  text: string,
+  bodyStart: number,
+  literalEnd: number,
+  asked: Capability,
+): boolean | undefined {
   const at = literalEnd + asked.bodyStart - bodyStart;
   if (literalEnd > bodyStart && at <= asked.text.length && asked.text.charCodeAt(at - 1) !== SLASH)
     return false;
-  if (!hasWildcard(held)) return at > asked.text.length;
+  const isExact = literalEnd > text.length;
+  if (isExact) return at > asked.text.length;
   // A folder and all in it.
   if (literalEnd + 2 === text.length && isGap(text, literalEnd)) return true;
   return hasWildcard(asked) ? undefined : namesRest(text, literalEnd, asked.text, at);

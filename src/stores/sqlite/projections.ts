@@ -10,7 +10,7 @@ import type { TreeTable } from "./tree-table.js";
 /** So many events at most are in the log and not yet in the tables, as long as some process writes. */
 export const lagMax = 2048;
 /** From so many on they come along with what is slow anyway. */
-const lagWorthwhile = 1536;
+export const lagWorthwhile = 1536;
 
 /**
  * All tables that follow from the log, at the size that `tree_head` says. A step that touched each of them in both of
