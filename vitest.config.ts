@@ -6,6 +6,8 @@ export default defineConfig({
     testTimeout: 120_000,
     hookTimeout: 120_000,
     pool: "forks",
+    // As many as there are processors, not one fewer: most files wait for other processes and for the disk.
+    maxWorkers: "100%",
     reporters: process.env["CI"] ? ["default", ["json", { outputFile: "coverage/tests.json" }]] : ["default"],
     coverage: {
       // A minute of every run, for a figure that few runs are made for; `npx vitest run --coverage` gives it anywhere.

@@ -149,7 +149,9 @@ function other(value: unknown): unknown {
   // SQLite's own columns would not take a document that is no JSON.
   if (typeof value === "string") return value.startsWith("{") ? value.replace("{", '{"":0,') : `${value}x`;
   if (value instanceof Uint8Array)
-    return value.length === 0 ? Buffer.alloc(1) : Buffer.from(value).fill(7, 0, 1);
+    return value.length === 0
+      ? Buffer.alloc(1)
+      : Buffer.from(value.map((byte, at) => (at === 0 ? byte ^ 1 : byte)));
   return "x";
 }
 

@@ -234,10 +234,31 @@ describe("a database of an older schema version", () => {
     image.close();
   });
 
+  it.each([1, 3, 4, 5])(
+    "of version %i is migrated with a damaged event in it, for an auditor to find",
+    async (version) => {
+      writeFileSync(
+        database,
+        gunzipSync(readFileSync(fileURLToPath(new URL(`fixtures/schema-${version}.db.gz`, import.meta.url)))),
+      );
+      const db = new Database(database);
+      // Before version 4 columns were computed of a document: it can be no other text than JSON.
+      const damage = version < 4 ? ["{}"] : ['{"x', "{}"];
+      for (const [n, text] of damage.entries())
+        db.prepare("UPDATE events SET doc = ? WHERE seq = ?").run(text, 3 + n);
+      db.close();
+      const driver = new SqliteDriver(database, { create: false });
+      driver.close();
+      const image = openImage(database);
+      expect((await verifyLog(image)).problems[0]).toMatchObject({ seq: 3, code: "entry_mismatch" });
+      image.close();
+    },
+  );
+
   it("stays whole as it was when the migration fails in the middle", async () => {
     const db = new Database(database);
-    // What the last statement of the migration makes is there already.
-    db.exec("CREATE TABLE leases (x)");
+    // What the last of all migrations makes is there already.
+    db.exec("CREATE TABLE event_ids (x)");
     db.close();
     await expect(createPipeline({ database })).rejects.toMatchObject({ code: "cannot_open" });
     const after = new Database(database);

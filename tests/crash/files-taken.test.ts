@@ -8,19 +8,25 @@ import {
   renameSync,
   rmSync,
   symlinkSync,
+  writeFileSync,
 } from "node:fs";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { fileURLToPath } from "node:url";
+import Database from "better-sqlite3";
 import { afterEach, beforeEach, describe, expect, it, onTestFinished } from "vitest";
 import { verifyLog } from "../../src/audit/verify-log.js";
 import { publicKeyBeside } from "../../src/core/signing-key.js";
 import { createPipeline } from "../../src/index.js";
 import type { AuditEvent } from "../../src/model/event.js";
-import { AuditUnavailableError } from "../../src/model/errors.js";
+import { AuditUnavailableError, StoreError } from "../../src/model/errors.js";
+import { SqliteDriver } from "../../src/stores/sqlite/driver.js";
 import { openImage } from "../../src/stores/sqlite/image.js";
+import { applicationId } from "../../src/stores/sqlite/schema.js";
 import { refusal } from "../actions/fixtures/http-refusal.js";
 import { job, openWorld, type World } from "../core/world.js";
+import { refused } from "../model/fixtures/refused.js";
+import { numbered, write } from "../stores/contract-writing.js";
 import { gather } from "../stores/fixtures/process.js";
 import { expectSoundLog } from "./fixtures/log-promises.js";
 
@@ -28,6 +34,8 @@ import { expectSoundLog } from "./fixtures/log-promises.js";
  * Whoever deletes or replaces a file of a database that is open: nothing runs on into a file that nobody finds, and
  * what was acted on stays recorded, as far as the file that is gone is not all there was of it.
  */
+
+const cli = fileURLToPath(new URL("../../dist/cli/main.js", import.meta.url));
 
 const files = ["log.db", "log.db-wal", "log.db-shm"];
 const changes = [
@@ -167,21 +175,107 @@ describe("what was acted on is recorded, when", () => {
     take(...suffixes);
     await steps.said("waiting");
     await steps.close();
-    expect(existsSync(`${database}-wal`)).toBe(false);
+    // Behind a shared memory that is gone the log stays, for whoever opens the database next.
+    expect(existsSync(`${database}-wal`)).toBe(!suffixes.includes("-wal"));
     await expectAllRecorded();
   });
 
-  it("another process goes on with a new write-ahead log and is killed, and only then the first one closes", async () => {
-    const first = startSteps(500);
-    // Longer than the new one will be: what is read in it by the numbers of the other one is there.
-    await first.said("step 10");
+  it.each([[["-wal"]], [["-shm"]], [["-wal", "-shm"]]])(
+    "%j: another process goes on with new ones and is killed, and only then the first one closes",
+    async (suffixes) => {
+      const first = startSteps(500);
+      // Longer than the new log will be: what is read in it by the numbers of the other one is there.
+      await first.said("step 10");
+      take(...suffixes);
+      await first.said("waiting");
+      const second = startSteps(2);
+      await second.said("step 2");
+      await second.said("waiting");
+      await second.kill();
+      await first.close();
+      await expectAllRecorded();
+    },
+  );
+
+  it("the write-ahead log was made anew, empty, and the process closes at once", async () => {
+    const pipeline = await createPipeline({ database });
+    const id = await pipeline.audit.emitEvent("x_note", {});
     take("-wal");
-    await first.said("waiting");
-    const second = startSteps(2);
-    await second.said("step 2");
-    await second.said("waiting");
-    await second.kill();
-    await first.close();
-    await expectAllRecorded();
+    writeFileSync(`${database}-wal`, "");
+    await pipeline.close();
+    expect(expectSoundLog(folder, "").at(-1)?.id).toBe(id);
   });
+
+  it("somebody reads what is older: closing waits until he has done", async () => {
+    const pipeline = await createPipeline({ database });
+    const reader = spawn(process.execPath, ["--input-type=module", "-e", readFor(2_000)]);
+    await gather(reader).said("reading");
+    const id = await pipeline.audit.emitEvent("x_note", {});
+    take("-wal");
+    await refusal(pipeline.audit.emitEvent("x_note", {}), AuditUnavailableError, "audit_unavailable");
+    await pipeline.close();
+    expect(expectSoundLog(folder, "").at(-1)?.id).toBe(id);
+  });
+
+  /** A program that reads one moment of the database for so long. */
+  function readFor(ms: number): string {
+    const library = import.meta.resolve("better-sqlite3");
+    return `
+      const { default: Database } = await import(${JSON.stringify(library)});
+      const db = new Database(${JSON.stringify(database)}, { readonly: true });
+      db.exec("BEGIN");
+      db.prepare("SELECT count(*) FROM events").get();
+      console.log("reading");
+      setTimeout(() => db.close(), ${ms});`;
+  }
+});
+
+describe("what cannot be looked at any more", () => {
+  it("is refused as what is gone is, and does not keep a pipeline from closing", async () => {
+    const folder = mkdtempSync(join(tmpdir(), "synapse-taken-"));
+    const database = join(folder, "log.db");
+    const pipeline = await createPipeline({ database });
+    rmSync(`${database}-wal`);
+    symlinkSync(`${database}-wal`, `${database}-wal`);
+    await refusal(pipeline.audit.emitEvent("x_note", {}), AuditUnavailableError, "audit_unavailable");
+    await pipeline.close();
+    rmSync(folder, { recursive: true });
+  });
+
+  it("a process that had the database open with other files cannot open it again; another one can", async () => {
+    const folder = realpathSync(mkdtempSync(join(tmpdir(), "synapse-taken-")));
+    const database = join(folder, "log.db");
+    const pipeline = await createPipeline({ database });
+    await pipeline.audit.emitEvent("x_note", {});
+    renameSync(`${database}-shm`, `${database}-shm.aside`);
+    await new Promise((resolve) => setTimeout(resolve, 150));
+    await refusal(pipeline.audit.emitEvent("x_note", {}), AuditUnavailableError, "audit_unavailable");
+    await pipeline.close();
+    await expect(createPipeline({ database })).rejects.toMatchObject({ code: "replaced_store" });
+    const listed = spawn(process.execPath, [cli, "audit", "verify", "--db", database]);
+    expect(await gather(listed).ended).toMatchObject({ code: 0 });
+    rmSync(folder, { recursive: true });
+  });
+});
+
+it("a database that could not be opened anew after a failed write is opened the next time", () => {
+  const folder = mkdtempSync(join(tmpdir(), "synapse-reopen-"));
+  const file = join(folder, "log.db");
+  const driver = new SqliteDriver(file, { create: true });
+  write(driver, numbered([{ event: "x_note" }]));
+  const setId = (id: number) => {
+    const db = new Database(file);
+    db.pragma(`application_id = ${id}`);
+    db.close();
+  };
+  // For a moment it is somebody else's.
+  setId(1);
+  for (let n = 0; n < 2; n++) refused(() => driver.reopen(), StoreError, "not_a_store");
+  setId(applicationId);
+  driver.reopen();
+  expect(driver.eventsAfter(0)).toHaveLength(1);
+  write(driver, numbered([{ event: "x_note" }, { event: "x_note" }]).slice(1));
+  driver.close();
+  expect(existsSync(`${file}-wal`)).toBe(false);
+  rmSync(folder, { recursive: true });
 });

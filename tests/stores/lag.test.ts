@@ -14,11 +14,12 @@ import { treeRoot } from "../../src/model/proof/compact-range.js";
 import { createPipeline, defineAction, SecureExecutionContext } from "../../src/index.js";
 import { State } from "../../src/model/state.js";
 import { SqliteDriver } from "../../src/stores/sqlite/driver.js";
+import { KeyCheck } from "../../src/audit/key-check.js";
 import { openImage } from "../../src/stores/sqlite/image.js";
 import { lagMax } from "../../src/stores/sqlite/projections.js";
 import { dumpState } from "../model/fixtures/dump-state.js";
 import { World } from "../model/fixtures/world.js";
-import { append, begin, loaded, write } from "./contract-writing.js";
+import { append, begin, loaded, numbered, write } from "./contract-writing.js";
 
 /*
  * The tables follow the log at a distance (docs/adr/0009). Whoever reads them has to get what the whole log says,
@@ -268,6 +269,47 @@ describe("an auditor of a log whose writer was killed", () => {
   ])("finds %s", async (_what, change, code) => {
     expect((await problemsAfter(change))[0]).toMatchObject({ code });
   });
+});
+
+it("an event is found by an id of any characters, which SQLite and JavaScript put in different orders", () => {
+  const driver = open();
+  const ids = ["\ue000", "\u{1f600}", "z", "\uffff", ""];
+  const events = numbered(ids.map(() => ({ event: "x_odd" }))).map((event, n) => ({
+    ...event,
+    id: ids[n] ?? "",
+  }));
+  const tx = begin(driver);
+  for (const event of events) append(tx, event);
+  tx.removeLease("nobody");
+  tx.commit();
+  const image = openImage(file);
+  expect(ids.map((id) => image.eventById(id)?.seq)).toEqual([1, 2, 3, 4, 5]);
+  const keys = new KeyCheck(image);
+  for (const event of events) keys.take(event);
+  keys.end();
+  expect(keys.problems).toEqual([]);
+  image.close();
+});
+
+it("a member that is no text is not found by the text that it would be printed as, at the end of the log or before", () => {
+  const driver = open();
+  const odd = [["a"], { a: 1 }, 7, null, true].map((value) => ({
+    event: "x_odd",
+    agent_id: value,
+    run_id: value,
+  }));
+  write(driver, numbered(odd as never));
+  const asked = ['["a"]', '{"a":1}', "7", "null", "true", "1"];
+  const found = () =>
+    asked
+      .flatMap((text) => [driver.readEvents({ agentId: text }), driver.readEvents({ runId: text })])
+      .flat();
+  expect(found()).toEqual([]);
+  const tx = begin(driver);
+  tx.removeLease("nobody");
+  tx.commit();
+  expect(tablesAt()).toBe(odd.length);
+  expect(found()).toEqual([]);
 });
 
 it("a log that does not reach where its tables stand decides nothing", () => {

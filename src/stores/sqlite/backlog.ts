@@ -36,7 +36,7 @@ export interface Tables {
 
 /**
  * What the tables have not heard of, of events that follow each other without a gap. It keeps of an event what its
- * rows need and nothing more, and of a step that ended nothing but that: a thousand events that outlive their steps
+ * rows need and nothing more, and of a step that ended nothing but that: two thousand events that outlive their steps
  * would be moved about by every collection of garbage.
  */
 export class Backlog {

@@ -2,6 +2,7 @@ import { chmodSync, existsSync, mkdirSync, openSync, closeSync } from "node:fs";
 import { dirname, resolve } from "node:path";
 import Database from "better-sqlite3";
 import { StoreError } from "../../model/errors.js";
+import { assertNotAbandoned } from "./abandoned.js";
 import { applicationId, migrations, schema, schemaVersion } from "./schema.js";
 
 export type Connection = Database.Database;
@@ -10,12 +11,14 @@ export type Connection = Database.Database;
  * Opens or creates the database: files 0600, the folder made for it 0700, write-ahead log,
  * `synchronous=FULL` so that a commit that returned survives loss of power (SEMANTICS E4, H2).
  *
- * @throws StoreError `not_a_store`, `newer_store`, `missing_store`, `cannot_open`.
+ * @throws StoreError `not_a_store`, `newer_store`, `missing_store`, `cannot_open`; `replaced_store` when this process has
+ *   an abandoned connection to it.
  */
 export function openDatabase(location: string, options: { readonly create: boolean }): Connection {
   const inMemory = location === ":memory:";
   const path = inMemory ? location : resolve(location);
   if (!inMemory) prepareFile(path, options.create);
+  if (!inMemory) assertNotAbandoned(path);
   let db: Connection | undefined;
   try {
     db = new Database(path, { timeout: 0 });
@@ -32,20 +35,6 @@ export function openDatabase(location: string, options: { readonly create: boole
     db?.close();
     if (error instanceof StoreError) throw error;
     throw isForeign(error) ? notOurs(path) : cannotOpen(path, error);
-  }
-}
-
-/** A connection that finds the files that are there now; undefined where nothing in them can be read. */
-export function besides(path: string): Connection | undefined {
-  const db = new Database(path, { timeout: 0, fileMustExist: true });
-  try {
-    db.prepare("SELECT count(*) FROM sqlite_schema").get();
-    return db;
-  } catch (error) {
-    if (!(error instanceof Database.SqliteError)) throw error;
-    // Nobody has written to them: those who do begin by reading.
-    db.close();
-    return undefined;
   }
 }
 

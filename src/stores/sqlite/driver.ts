@@ -14,12 +14,13 @@ import { nodeTreeHasher } from "../../core/tree-hasher.js";
 import type { AuditEvent } from "../../model/event.js";
 import type { JsonValue } from "../../model/json.js";
 import type { State } from "../../model/state.js";
-import { besides, type Connection, isBusy, openDatabase } from "./database.js";
+import { abandon } from "./abandoned.js";
+import { type Connection, isBusy, openDatabase } from "./database.js";
 import { StoreFiles } from "./file-identity.js";
 import { loadState } from "./projection.js";
 import { Session, transactionOf } from "./session.js";
 import { verifyTail } from "./tail.js";
-import { WriteAheadLog } from "./write-ahead-log.js";
+import { patienceMs, WriteAheadLog } from "./write-ahead-log.js";
 
 /** The embedded store: one SQLite file in write-ahead mode, on the calling thread. */
 export class SqliteDriver implements StoreDriver {
@@ -111,18 +112,22 @@ export class SqliteDriver implements StoreDriver {
     // A database in memory is gone when it is closed; its transaction was rolled back, and that is all there is.
     const files = this.#files;
     if (files === undefined) return;
-    this.#assertSameFiles();
     const known = this.#session.tree.known;
-    this.#wal.abandon();
-    this.#db.close();
+    // Closed by an attempt that failed: then the files beside it are gone as they should be.
+    if (this.#db.open) {
+      this.#assertSameFiles();
+      this.#wal.abandon();
+      this.#db.close();
+    }
+    files.assertSameDatabase();
     this.#db = openDatabase(this.#path, { create: false });
     this.#files = new StoreFiles(this.#path, files.database);
+    this.#wal = new WriteAheadLog(this.#db, this.#files);
     this.#files.assertSame();
     // Held by the old one until the new one is verified: a second attempt has to start from what was known.
     const session = new Session(this.#db, known);
     if (known !== undefined) verifyTail(this.#db, nodeTreeHasher, known);
     this.#session = session;
-    this.#wal = new WriteAheadLog(this.#db, this.#files);
   }
 
   async scrub(): Promise<boolean> {
@@ -170,11 +175,12 @@ export class SqliteDriver implements StoreDriver {
 
   close(): void {
     this.#wal.stop();
-    // The last connection moves its write-ahead log and removes the file of that name. When that is another by now,
-    // this connection must not be the last one: it would write over what others committed there, and remove it.
-    const after = this.#files?.areOvertaken === true ? besides(this.#path) : undefined;
-    this.#db.close();
-    after?.close();
+    // By an attempt to open it anew that failed.
+    if (!this.#db.open) return;
+    const files = this.#files;
+    if (files?.hasLostLog === true) this.#rescueBeforeClosing();
+    if (files?.areOvertaken === true) abandon(this.#db, files.database);
+    else this.#db.close();
   }
 
   #assertSameFiles(): void {
@@ -185,6 +191,13 @@ export class SqliteDriver implements StoreDriver {
       if (this.#files?.hasLostLog === true) this.#wal.rescue();
       throw error;
     }
+  }
+
+  /** Whoever reads what is older keeps it from being moved; it is in no file any more that another process finds. */
+  #rescueBeforeClosing(): void {
+    const until = performance.now() + patienceMs;
+    while (!this.#wal.rescue() && performance.now() < until)
+      Atomics.wait(new Int32Array(new SharedArrayBuffer(4)), 0, 0, 20);
   }
 }
 

@@ -1,4 +1,12 @@
-import { DummyDriver, Kysely, sql, SqliteAdapter, SqliteIntrospector, SqliteQueryCompiler } from "kysely";
+import {
+  type Compilable,
+  DummyDriver,
+  Kysely,
+  sql,
+  SqliteAdapter,
+  SqliteIntrospector,
+  SqliteQueryCompiler,
+} from "kysely";
 import { eventsOfBlock, type KeyKind } from "../../core/event-keys.js";
 import type { EventFilter } from "../../core/store.js";
 import type { AuditEvent } from "../../model/event.js";
@@ -25,7 +33,8 @@ export const rangeOfRun = `
   SELECT min(seq) AS first, max(seq) AS last FROM (
     SELECT block * ${eventsOfBlock} + place.value AS seq
       FROM event_keys k, json_each('[' || k.places || ']') place WHERE k.kind = 'run' AND k.key = :runId
-    UNION ALL SELECT seq FROM events WHERE seq > ${indexedTo} AND doc ->> '$.run_id' = :runId)`;
+    UNION ALL SELECT seq FROM events
+      WHERE seq > ${indexedTo} AND doc ->> '$.run_id' = :runId AND json_type(doc, '$.run_id') = 'text')`;
 
 /** Only builds SQL; it runs on our own connection, synchronously. */
 const builder = new Kysely<Tables>({
@@ -47,11 +56,13 @@ export function readEvents(db: Connection, filter: EventFilter): AuditEvent[] {
 }
 
 function read(db: Connection, filter: EventFilter): AuditEvent[] {
-  const parts = [(limit: number | undefined) => fromEnd(filter, 0, limit)];
+  const parts: ((limit: number | undefined) => Compilable<{ doc: string }>)[] = [
+    (limit) => fromEnd(filter, 0, limit),
+  ];
   if (filter.agentId !== undefined || filter.runId !== undefined) {
     const size = (db.prepare("SELECT size FROM tree_head").pluck().get() ?? 0) as number;
     parts[0] = (limit) => fromEnd(filter, size, limit);
-    const known = (limit: number | undefined) => fromKeys(filter, limit);
+    const known = (limit?: number) => fromKeys(filter, limit);
     if (filter.newest === true) parts.push(known);
     else parts.unshift(known);
   }
@@ -74,21 +85,27 @@ function fromKeys(filter: EventFilter, limit: number | undefined) {
   const { agentId, runId } = filter;
   const place = sql<number>`place.value`;
   const number = sql<number>`k.block * ${sql.lit(eventsOfBlock)} + ${place}`;
-  let query = builder
+  // Numbers first: the documents of a whole block would be put in order for the sake of one.
+  let numbers = builder
     .selectFrom(["event_keys as k", placesOf.as("place"), "events as e"])
-    .select("e.doc")
+    .select("e.seq")
     .where("k.kind", "=", runId === undefined ? "agent" : "run")
     .where("k.key", "=", runId ?? agentId ?? "")
     .whereRef("e.seq", "=", number)
     .orderBy("k.block", direction)
     .orderBy(place, direction);
   if (filter.after !== undefined)
-    query = query
+    numbers = numbers
       .where("k.block", ">=", Math.floor(filter.after / eventsOfBlock))
       .where("e.seq", ">", filter.after);
-  if (runId !== undefined && agentId !== undefined) query = query.where(member("agent_id"), "=", agentId);
-  if (filter.event !== undefined) query = query.where(member("event"), "=", filter.event);
-  return limit === undefined ? query : query.limit(limit);
+  if (runId !== undefined && agentId !== undefined) numbers = numbers.where(says("agent_id", agentId));
+  if (filter.event !== undefined) numbers = numbers.where(says("event", filter.event));
+  if (limit !== undefined) numbers = numbers.limit(limit);
+  return builder
+    .selectFrom([numbers.as("found"), "events as kept"])
+    .select("kept.doc")
+    .whereRef("kept.seq", "=", "found.seq")
+    .orderBy("found.seq", direction);
 }
 
 const placesOf = sql<{ value: number }>`json_each('[' || k.places || ']')`;
@@ -99,13 +116,14 @@ function fromEnd(filter: EventFilter, size: number, limit: number | undefined) {
     .select("e.doc")
     .where("e.seq", ">", Math.max(size, filter.after ?? 0))
     .orderBy("e.seq", order(filter));
-  if (filter.agentId !== undefined) query = query.where(member("agent_id"), "=", filter.agentId);
-  if (filter.runId !== undefined) query = query.where(member("run_id"), "=", filter.runId);
-  if (filter.event !== undefined) query = query.where(member("event"), "=", filter.event);
+  if (filter.agentId !== undefined) query = query.where(says("agent_id", filter.agentId));
+  if (filter.runId !== undefined) query = query.where(says("run_id", filter.runId));
+  if (filter.event !== undefined) query = query.where(says("event", filter.event));
   return limit === undefined ? query : query.limit(limit);
 }
 
-/** What a document says; the names are ours. */
-function member(name: "agent_id" | "run_id" | "event") {
-  return sql<string>`e.doc ->> ${sql.lit(`$.${name}`)}`;
+/** Whether a member of a document is this text, and not something else that would be printed so; the names are ours. */
+function says(name: "agent_id" | "run_id" | "event", text: string) {
+  const path = sql.lit(`$.${name}`);
+  return sql<boolean>`e.doc ->> ${path} = ${text} AND json_type(e.doc, ${path}) = 'text'`;
 }

@@ -1,19 +1,28 @@
-import { existsSync, realpathSync, statSync } from "node:fs";
+import { type BigIntStats, existsSync, realpathSync, statSync } from "node:fs";
 import { StoreError } from "../../model/errors.js";
 
 /** Which file a connection is to: a path alone may be another file by now. */
 export interface FileIdentity {
   readonly path: string;
-  /** Undefined when there was no such file: then none is the same. */
+  /** Undefined when there was no such file, or it could not be looked at: then none is the same. */
   readonly dev: bigint | undefined;
   readonly ino: bigint | undefined;
 }
 
 const asked = Object.freeze({ bigint: true, throwIfNoEntry: false });
 
-function identityOf(path: string): FileIdentity {
-  const found = statSync(path, asked);
+export function identityOf(path: string): FileIdentity {
+  const found = look(path);
   return { path, dev: found?.dev, ino: found?.ino };
+}
+
+/** What cannot be looked at, in a folder that was closed or behind a link to itself, is as good as gone. */
+function look(path: string): BigIntStats | undefined {
+  try {
+    return statSync(path, asked);
+  } catch {
+    return undefined;
+  }
 }
 
 /**
@@ -54,7 +63,7 @@ export class StoreFiles {
    * @throws StoreError `replaced_store`
    */
   assertSame(): void {
-    if (!isSame(this.database)) throw replaced(this.database.path, this.database.path, "the database");
+    this.assertSameDatabase();
     const now = performance.now();
     if (now - this.#seenAt < partsMs) {
       if (!existsSync(this.log.path)) this.#refuse(this.log);
@@ -68,25 +77,33 @@ export class StoreFiles {
     throw replaced(part.path, this.database.path, "a file that belongs to the database");
   }
 
+  /** Of a connection that is closed the database alone is left. */
+  assertSameDatabase(): void {
+    if (!isSame(this.database)) throw replaced(this.database.path, this.database.path, "the database");
+  }
+
   /** The write-ahead log is gone, and nobody has written to another: what it holds can still be moved. */
   get hasLostLog(): boolean {
-    const size = statSync(this.log.path, asked)?.size ?? 0n;
+    const size = look(this.log.path)?.size ?? 0n;
     return size === 0n && !isSame(this.log) && isSame(this.database);
   }
 
-  /** Somebody may have written to the same database through another write-ahead log. */
+  /**
+   * Others may have committed to the same database by other files than these. Where the database itself is another one,
+   * SQLite sees that, and leaves it alone.
+   */
   get areOvertaken(): boolean {
-    return isSame(this.database) && isSame(this.memory) && !isSame(this.log);
+    return isSame(this.database) && !(isSame(this.log) && isSame(this.memory)) && !this.hasLostLog;
   }
 }
 
 function isSame({ path, dev, ino }: FileIdentity): boolean {
-  const now = statSync(path, asked);
+  const now = look(path);
   return now !== undefined && now.dev === dev && now.ino === ino;
 }
 
 function replaced(path: string, database: string, what: string): StoreError {
-  const how = statSync(path, asked) === undefined ? "deleted" : "replaced by another file";
+  const how = look(path) === undefined ? "deleted, or cannot be reached," : "replaced by another file";
   const hint =
     path === database
       ? "put the file back, or start again with the database that is there now"

@@ -20,12 +20,16 @@ CREATE TABLE event_keys (
 ) WITHOUT ROWID;
 CREATE INDEX blocks_by_key ON event_keys (kind, key);`;
 
+/** A damaged document must not keep a log from being opened and looked at: it says nothing. */
+const said = "CASE WHEN typeof(doc) = 'text' AND json_valid(doc) THEN doc ELSE '{}' END";
+const member = (name: string) => `(${said} ->> '$.${name}')`;
+
 /** The same of all that the tables know, from what events say. */
 const keysOf = (kind: KeyKind) => `INSERT INTO event_keys
-  SELECT seq / ${eventsOfBlock}, '${kind}', doc ->> '$.${kind}_id', group_concat(seq % ${eventsOfBlock}, ',' ORDER BY seq)
-  FROM events WHERE seq <= (SELECT size FROM tree_head) AND json_type(doc, '$.${kind}_id') = 'text' GROUP BY 1, 3;`;
+  SELECT seq / ${eventsOfBlock}, '${kind}', ${member(`${kind}_id`)}, group_concat(seq % ${eventsOfBlock}, ',' ORDER BY seq)
+  FROM events WHERE seq <= (SELECT size FROM tree_head) AND json_type(${said}, '$.${kind}_id') = 'text' GROUP BY 1, 3;`;
 const fillKeyTables = `INSERT INTO event_ids
-  SELECT seq / ${eventsOfBlock}, min(doc ->> '$.id'), max(doc ->> '$.id')
+  SELECT seq / ${eventsOfBlock}, coalesce(min(${member("id")}), ''), coalesce(max(${member("id")}), '')
   FROM events WHERE seq <= (SELECT size FROM tree_head) GROUP BY 1;
 ${keysOf("agent")} ${keysOf("run")}`;
 
@@ -53,13 +57,13 @@ export const migrations: readonly string[] = [
   DROP INDEX IF EXISTS events_by_id; DROP INDEX IF EXISTS key_rotations;
   ALTER TABLE events DROP COLUMN run_id; ALTER TABLE events DROP COLUMN agent_id; ALTER TABLE events DROP COLUMN event;
   ${rotationsTable}
-  INSERT INTO key_rotations SELECT seq FROM events WHERE doc ->> '$.event' = 'key_rotated';
+  INSERT INTO key_rotations SELECT seq FROM events WHERE ${member("event")} = 'key_rotated';
   ALTER TABLE blobs RENAME TO blobs_by_ref;
   CREATE TABLE blobs (
     seq INTEGER, ref TEXT, salt BLOB NOT NULL, bytes BLOB NOT NULL, PRIMARY KEY (seq, ref)
   ) WITHOUT ROWID;
   INSERT OR IGNORE INTO blobs SELECT e.seq, b.ref, b.salt, b.bytes
-    FROM events e, json_each(e.doc) j, blobs_by_ref b
+    FROM events e, json_each(${said}) j, blobs_by_ref b
     WHERE j.key LIKE '%\\_commitment' ESCAPE '\\' AND b.ref = j.atom;
   INSERT INTO blobs SELECT 0, ref, salt, bytes FROM blobs_by_ref WHERE ref NOT IN (SELECT ref FROM blobs);
   DROP TABLE blobs_by_ref;`,
@@ -80,7 +84,7 @@ export const migrations: readonly string[] = [
  * `events` is the truth: one RFC 8785 document a row. `blobs` (bytes behind commitments, erasable), `memory` (the
  * agents' key-value space), `checkpoints` and `leases` stand beside it. All the rest are projections of the first
  * `tree_head.size` events, brought up to date in the transaction of an event that changes more than open steps and
- * uses, and otherwise every few hundred events (projections.ts): so a step writes few pages.
+ * uses, and otherwise every two thousand events (projections.ts): so a step writes few pages.
  */
 export const schema = `
 CREATE TABLE events (

@@ -7,7 +7,7 @@ import { WalMover } from "./wal-mover.js";
 const pages = { toMove: 1_000, atLatest: 8_000 };
 
 /** How long a database that is closed waits for what is being moved; a disk that is slower keeps its `-wal` file. */
-const patienceMs = 10_000;
+export const patienceMs = 10_000;
 
 /** A step has three events in two commits, and with uses of handles more commits: more than that are several steps. */
 const eventsOfOne = 3;
@@ -43,9 +43,14 @@ export class WriteAheadLog {
     });
   }
 
-  /** Moves everything at once, for as far as nobody reads what is older. */
-  rescue(): void {
-    this.#moveHere();
+  /** Moves everything at once. False when that cannot be: somebody reads what is older, or it fails. */
+  rescue(): boolean {
+    let isMoved = false;
+    this.#quietly(() => {
+      const [state] = this.#db.pragma("wal_checkpoint(PASSIVE)") as { log: number; checkpointed: number }[];
+      isMoved = state !== undefined && state.log === state.checkpointed;
+    });
+    return isMoved;
   }
 
   /** Call before the connection is closed for good, so that it is the last one: that empties and removes the file. */
