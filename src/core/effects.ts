@@ -14,6 +14,7 @@ import type { EffectGate, EffectGrant, EffectUse } from "./ports.js";
 import { type Power, powersFor, reaches, withinChain } from "./power.js";
 import { assertOpen, type RunningStep } from "./running-steps.js";
 import { failureOf } from "./settle.js";
+import { withoutShared } from "./shared-parts.js";
 import type { Blob } from "./store.js";
 
 export interface EffectLimits {
@@ -44,6 +45,7 @@ export class Effects implements EffectGate {
   readonly #limits: EffectLimits;
   /** Members that every event of this step has. */
   readonly #common: JsonObject;
+  readonly #params: JsonObject;
   #count = 0;
   #inFlight = 0;
   #wakeIdle: () => void = () => undefined;
@@ -58,6 +60,7 @@ export class Effects implements EffectGate {
     powers: readonly Power[],
     limits: EffectLimits,
     common: JsonObject,
+    params: JsonObject,
   ) {
     this.agentId = step.agentId;
     this.traceId = textMember(common, "trace_id");
@@ -66,6 +69,7 @@ export class Effects implements EffectGate {
     this.#powers = powers;
     this.#limits = limits;
     this.#common = common;
+    this.#params = params;
   }
 
   get signal(): AbortSignal {
@@ -132,13 +136,15 @@ export class Effects implements EffectGate {
   ): Promise<T> {
     this.#assertAlive();
     const powers = this.#admit(use, n);
-    const text = canonicalJson(use.request);
+    const { request: own, places } = withoutShared(use.request, this.#params);
+    const text = canonicalJson(own);
     // Hashed while the other side works already, and at the latest for its record.
     const request = new LaterCommitment(text);
     this.#queue("effect_attempted", text.length > writtenAtOnce, (tx) => {
       assertOpen(tx, this.#step.requestId);
       tx.keep(request.blob);
-      tx.emit({ event: "effect_attempted", request_commitment: request.blob.ref, ...members });
+      const shared: JsonObject = places.length === 0 ? {} : { request_params: [...places] };
+      tx.emit({ event: "effect_attempted", request_commitment: request.blob.ref, ...shared, ...members });
     });
     return body(this.#grantOf(powers));
   }

@@ -40,6 +40,7 @@ export async function runAuthorized(
     powersOf(demand, authorization),
     { effectsMax: limits.effectsMax, bytesMax: limits.outputBytesMax },
     common,
+    demand.params,
   );
   parts.running.add(step);
   const disarm = arm(step, limits, call.options.signal);

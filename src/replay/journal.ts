@@ -10,6 +10,13 @@ export type JournalAnswer =
   | { readonly kind: "failure"; readonly code: string; readonly value: Recorded }
   | { readonly kind: "denial"; readonly code: string; readonly message: string };
 
+/** What was asked, without what stands in the step's parameters as well (core/shared-parts.ts). */
+export interface RecordedRequest {
+  readonly ref: string;
+  readonly value: Recorded;
+  readonly places: readonly string[];
+}
+
 /** One use of a handle, as the log tells it (SEMANTICS H1). */
 export interface JournalEntry {
   /** From 1, in the order in which the action asked. */
@@ -17,7 +24,7 @@ export interface JournalEntry {
   readonly effect: string;
   readonly capabilities: readonly string[];
   /** Undefined when it was refused before anything was attempted: then only its capabilities were recorded. */
-  readonly request: { readonly ref: string; readonly value: Recorded } | undefined;
+  readonly request: RecordedRequest | undefined;
   /** Undefined: nobody knows; the process was gone, or the step was stopped, before it answered. */
   readonly answer: JournalAnswer | undefined;
 }
@@ -65,7 +72,8 @@ export function readJournal(events: readonly AuditEvent[], read: BlobReader): Jo
 
 function requestOf(event: AuditEvent, read: BlobReader): JournalEntry["request"] {
   const key = blobKeyOf(event, "request_commitment");
-  return key === undefined ? undefined : { ref: key.ref, value: readRecorded(key, read) };
+  if (key === undefined) return undefined;
+  return { ref: key.ref, value: readRecorded(key, read), places: textList(event["request_params"]) };
 }
 
 function answerOf(event: AuditEvent, read: BlobReader): JournalAnswer {

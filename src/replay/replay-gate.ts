@@ -1,7 +1,7 @@
 import type { SettlingGate } from "../core/invoke-action.js";
 import type { EffectUse } from "../core/ports.js";
 import { EffectDeniedError, EffectFailedError } from "../model/errors.js";
-import { isJsonObject, type JsonValue } from "../model/json.js";
+import { isJsonObject, type JsonObject, type JsonValue } from "../model/json.js";
 import type { Divergence } from "./divergence.js";
 import type { Journal, JournalAnswer, JournalEntry } from "./journal.js";
 import { type AskedUse, askedUse, differenceOf, shownEntry, shownUse } from "./replay-use.js";
@@ -26,6 +26,8 @@ interface Waiting {
 export interface ReplayGateOptions {
   /** Whether the recorded step went on to an end of its own, so that its journal is whole. */
   readonly whole: boolean;
+  /** Of the step, as they were recorded. */
+  readonly params: JsonObject;
   /** How long the action may wait for an answer whose turn does not come, ms. */
   readonly stallMs: number;
 }
@@ -108,7 +110,7 @@ export class ReplayGate implements SettlingGate {
       if (entry === undefined || (entry.answer === undefined && !this.#options.whole)) continue;
       if (what === "answered" && n <= this.#asked) return misrecorded(`use ${n} was answered twice`);
       const message = `use ${n} of a handle (${entry.effect}) is not made any more`;
-      return { kind: "effect", message, recorded: shownEntry(entry), replayed: null };
+      return { kind: "effect", message, recorded: shownEntry(entry, this.#options.params), replayed: null };
     }
     return undefined;
   }
@@ -165,13 +167,15 @@ export class ReplayGate implements SettlingGate {
     const firstOfTurns = this.#unmatched.filter(
       ({ turn }, index, all) => all.findIndex((other) => other.turn === turn) === index,
     );
-    const found = firstOfTurns.find(({ use }) => differenceOf(entry, use) === undefined);
+    const found = firstOfTurns.find(
+      ({ use }) => differenceOf(entry, use, this.#options.params) === undefined,
+    );
     const [first] = firstOfTurns;
     if (first === undefined) return false;
     if (found === undefined) {
-      const difference = differenceOf(entry, first.use) ?? "";
+      const difference = differenceOf(entry, first.use, this.#options.params) ?? "";
       const message = `use ${n} of a handle differs: ${difference}`;
-      this.#diverge(message, shownEntry(entry), shownUse(first.use));
+      this.#diverge(message, shownEntry(entry, this.#options.params), shownUse(first.use));
       return false;
     }
     const state = entry.request?.value.state;
@@ -205,7 +209,7 @@ export class ReplayGate implements SettlingGate {
       const n = this.#journal.moments[this.#next]?.n ?? 0;
       const entry = this.#journal.entries.get(n);
       const message = `use ${n} of a handle was made next, and the action does not make it`;
-      this.#diverge(message, entry === undefined ? null : shownEntry(entry), null);
+      this.#diverge(message, entry === undefined ? null : shownEntry(entry, this.#options.params), null);
     }, this.#options.stallMs);
   }
 

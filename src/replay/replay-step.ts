@@ -82,11 +82,12 @@ export async function replayExecution(
   }
   const required = requirementsDivergence(action, requested, params.value);
   if (required !== undefined) return { status: "diverged", effects: 0, divergence: required };
-  return run(contextOf(requested, action, params.value), effects, ended, parts);
+  return run(contextOf(requested, action, params.value), params.value, effects, ended, parts);
 }
 
 async function run(
   context: SecureExecutionContext,
+  params: JsonObject,
   effects: readonly AuditEvent[],
   ended: AuditEvent | undefined,
   parts: ReplayParts,
@@ -94,7 +95,7 @@ async function run(
   const stop = stopOf(ended);
   const journal = readJournal(stop === undefined ? effects : untilStopped(effects), parts.read);
   const { stallMs, deadlineMs } = { ...patienceWith(ended), ...parts.patience };
-  const gate = new ReplayGate(context.agentId, journal, { whole: stop === undefined, stallMs });
+  const gate = new ReplayGate(context.agentId, journal, { whole: stop === undefined, params, stallMs });
   const interrupt = () => gate.end({ kind: "journal_ended" });
   parts.signal?.addEventListener("abort", interrupt, { once: true });
   const timer = setTimeout(() => gate.end(tooLong(deadlineMs)), deadlineMs);

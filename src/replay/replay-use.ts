@@ -1,6 +1,7 @@
 import type { EffectUse } from "../core/ports.js";
+import { withoutPlaces, withShared } from "../core/shared-parts.js";
 import { canonicalJson } from "../model/canonical.js";
-import type { JsonValue } from "../model/json.js";
+import type { JsonObject, JsonValue } from "../model/json.js";
 import { isRecorded, shownValue } from "./blob-reader.js";
 import type { JournalEntry } from "./journal.js";
 
@@ -17,7 +18,7 @@ export function askedUse({ kind, capabilities, request }: EffectUse): AskedUse {
 }
 
 /** Undefined: it is the same use. A request that was erased, or never recorded, is not compared. */
-export function differenceOf(entry: JournalEntry, use: AskedUse): string | undefined {
+export function differenceOf(entry: JournalEntry, use: AskedUse, params: JsonObject): string | undefined {
   if (entry.effect !== use.effect) return "another method";
   const { capabilities } = use;
   const same =
@@ -26,8 +27,16 @@ export function differenceOf(entry: JournalEntry, use: AskedUse): string | undef
   if (!same) return "another capability";
   const { request } = entry;
   if (request?.value.state !== "present") return undefined;
-  if (use.request !== undefined && isRecorded(use.request, request.ref, request.value)) return undefined;
+  const own = ownPart(use, request.places, params);
+  if (own !== undefined && isRecorded(own, request.ref, request.value)) return undefined;
   return "another request";
+}
+
+/** Without what the record says was in the parameters; undefined when that is not there, or something else. */
+function ownPart({ request }: AskedUse, places: readonly string[], params: JsonObject): string | undefined {
+  if (request === undefined || places.length === 0) return request;
+  const own = withoutPlaces(JSON.parse(request) as JsonValue, places, params);
+  return own === undefined ? undefined : canonicalJson(own);
 }
 
 export function shownUse({ effect, capabilities, request }: AskedUse): JsonValue {
@@ -35,8 +44,11 @@ export function shownUse({ effect, capabilities, request }: AskedUse): JsonValue
   return { effect, capabilities: [...capabilities], request: asked };
 }
 
-export function shownEntry({ effect, capabilities, request }: JournalEntry): JsonValue {
-  const asked = request?.value.state === "present" ? shownValue(request.value.value) : null;
+export function shownEntry({ effect, capabilities, request }: JournalEntry, params: JsonObject): JsonValue {
+  const asked =
+    request?.value.state === "present"
+      ? shownValue(withShared(request.value.value, request.places, params))
+      : null;
   return { effect, capabilities: [...capabilities], request: asked };
 }
 

@@ -139,7 +139,12 @@ const shapes: Readonly<Record<CoreEventType, Shape>> = {
   },
   run_completed: runEnd,
   run_cancelled: runEnd,
-  effect_attempted: { ...effect, ...effectTarget, request_commitment: optional(commitment) },
+  effect_attempted: {
+    ...effect,
+    ...effectTarget,
+    request_commitment: optional(commitment),
+    request_params: optional(listOf(text)),
+  },
   effect_performed: {
     ...effect,
     ...effectTarget,
