@@ -9,19 +9,19 @@ type Items<T> = (T | T[] | string | undefined)[];
 const slotsMin = 16;
 /** The key of a free slot. */
 const free = 0;
+/** Integers of a slot: its key, `head` and `body` of its only entry's capability, and one that keeps them in one line. */
+const stride = 4;
 
 /**
  * Entries by a well mixed number. A key, the entry under it and what its capability says are where the number says, so
  * that whoever asks for all of it waits for memory once and not time after time.
  */
 export class PlaceTable<T extends Entry> {
-  #keys: Int32Array = new Int32Array(slotsMin);
+  #slots: Int32Array = new Int32Array(stride * slotsMin);
   /** By the slot where a search begins, one bit for each eighth of the keys: nearly all that is not there ends here. */
   #marks: Uint8Array = new Uint8Array(slotsMin);
   /** Of each slot an entry and the text of its capability; a list and nothing where there was more than one. */
   #items: Items<T> = emptyItems<T>(slotsMin);
-  /** Of each slot `head` and `body` of that capability. */
-  #indices: Int32Array = new Int32Array(2 * slotsMin);
   #taken = 0;
 
   /** A slot for `entry`, `capability` and `list`; less than 0 when there is none. */
@@ -30,9 +30,9 @@ export class PlaceTable<T extends Entry> {
     const marks = this.#marks;
     const mask = marks.length - 1;
     if ((((marks[number & mask] as number) >>> (number >>> 29)) & 1) === 0) return -1;
-    const keys = this.#keys;
+    const slots = this.#slots;
     for (let slot = number & mask; ; slot = (slot + 1) & mask) {
-      const there = keys[slot];
+      const there = slots[slot * stride];
       if (there === number) return slot;
       if (there === free) return -1;
     }
@@ -46,9 +46,10 @@ export class PlaceTable<T extends Entry> {
   /** Whether the capability of the only entry of a slot covers a requirement. */
   covers(slot: number, requirement: Capability): boolean {
     const text = this.#items[2 * slot + 1] as string;
-    const indices = this.#indices;
+    const slots = this.#slots;
+    const at = slot * stride;
     return (
-      alikeCovers(text, indices[2 * slot] as number, indices[2 * slot + 1] as number, requirement) ??
+      alikeCovers(text, slots[at + 1] as number, slots[at + 2] as number, requirement) ??
       covers(this.entry(slot).capability, requirement)
     );
   }
@@ -65,8 +66,8 @@ export class PlaceTable<T extends Entry> {
     const slot = this.find(number);
     if (slot >= 0 && this.hasList(slot)) return void (this.#items[2 * slot] as T[]).push(entry);
     if (slot >= 0) return this.#put(slot, [this.entry(slot), entry]);
-    if (++this.#taken * 4 > this.#keys.length * 3) this.#grow();
-    this.#put(this.#claim(keyOf(number)), [entry]);
+    if (++this.#taken * 4 > this.#marks.length * 3) this.#grow();
+    this.#putOnly(this.#claim(keyOf(number)), entry);
   }
 
   /** Takes entries out of what is found. */
@@ -81,37 +82,44 @@ export class PlaceTable<T extends Entry> {
   }
 
   #put(slot: number, list: T[]): void {
-    const only = list.length === 1 ? list[0] : undefined;
-    this.#items[2 * slot] = only ?? list;
-    this.#items[2 * slot + 1] = only?.capability.text;
-    this.#indices[2 * slot] = only?.capability.head ?? 0;
-    this.#indices[2 * slot + 1] = only?.capability.body ?? 0;
+    const [first] = list;
+    if (list.length === 1 && first !== undefined) return this.#putOnly(slot, first);
+    this.#items[2 * slot] = list;
+    this.#items[2 * slot + 1] = undefined;
+  }
+
+  #putOnly(slot: number, entry: T): void {
+    const { text, head, body } = entry.capability;
+    this.#items[2 * slot] = entry;
+    this.#items[2 * slot + 1] = text;
+    this.#slots[slot * stride + 1] = head;
+    this.#slots[slot * stride + 2] = body;
   }
 
   /** A free slot for a key that has none. */
   #claim(key: number): number {
-    const mask = this.#keys.length - 1;
+    const mask = this.#marks.length - 1;
     let slot = key & mask;
     this.#marks[slot] = (this.#marks[slot] as number) | (1 << (key >>> 29));
-    while (this.#keys[slot] !== free) slot = (slot + 1) & mask;
-    this.#keys[slot] = key;
+    while (this.#slots[slot * stride] !== free) slot = (slot + 1) & mask;
+    this.#slots[slot * stride] = key;
     return slot;
   }
 
   #grow(): void {
-    const [keys, items, indices] = [this.#keys, this.#items, this.#indices];
-    this.#keys = new Int32Array(2 * keys.length);
-    this.#marks = new Uint8Array(2 * keys.length);
-    this.#items = emptyItems<T>(2 * keys.length);
-    this.#indices = new Int32Array(4 * keys.length);
-    for (let slot = 0; slot < keys.length; slot++) {
-      const key = keys[slot] as number;
+    const [slots, items] = [this.#slots, this.#items];
+    const count = this.#marks.length;
+    this.#slots = new Int32Array(2 * slots.length);
+    this.#marks = new Uint8Array(2 * count);
+    this.#items = emptyItems<T>(2 * count);
+    for (let slot = 0; slot < count; slot++) {
+      const key = slots[slot * stride] as number;
       if (key === free) continue;
       const at = this.#claim(key);
       this.#items[2 * at] = items[2 * slot];
       this.#items[2 * at + 1] = items[2 * slot + 1];
-      this.#indices[2 * at] = indices[2 * slot] as number;
-      this.#indices[2 * at + 1] = indices[2 * slot + 1] as number;
+      this.#slots[at * stride + 1] = slots[slot * stride + 1] as number;
+      this.#slots[at * stride + 2] = slots[slot * stride + 2] as number;
     }
   }
 }
