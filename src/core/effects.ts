@@ -8,13 +8,13 @@ import { type AuditEvent, type EventBody, textMember } from "../model/event.js";
 import { inOrder } from "../model/in-order.js";
 import type { JsonObject, JsonValue } from "../model/json.js";
 import { commitTo, commitToText, LaterCommitment } from "./commitment.js";
-import type { Told } from "./invoke-action.js";
+import type { RecordedAnswer, Told } from "./invoke-action.js";
 import type { Ledger, Tx } from "./ledger.js";
 import type { EffectGate, EffectGrant, EffectUse } from "./ports.js";
 import { type Power, powersFor, reaches, withinChain } from "./power.js";
 import { assertOpen, type RunningStep } from "./running-steps.js";
 import { failureOf } from "./settle.js";
-import { withoutShared } from "./shared-parts.js";
+import { RequestRecorder } from "./shared-parts.js";
 import type { Blob } from "./store.js";
 
 export interface EffectLimits {
@@ -24,13 +24,6 @@ export interface EffectLimits {
 
 /** UTF-16 units of a request from which on its record is written while the other side works, and not with the answer. */
 const writtenAtOnce = 32 * 1024;
-
-/** An answer of a handle, as the action was told it and as it is recorded. */
-export interface RecordedAnswer extends Told {
-  readonly ref: string;
-  /** Number of the event that commits to it; undefined until that is appended. */
-  seq: number | undefined;
-}
 
 /**
  * The guard's side of the handles of one step (SEMANTICS H1): admits each use, checks where it lands, and
@@ -45,7 +38,7 @@ export class Effects implements EffectGate {
   readonly #limits: EffectLimits;
   /** Members that every event of this step has. */
   readonly #common: JsonObject;
-  readonly #params: JsonObject;
+  readonly #requests: RequestRecorder;
   #count = 0;
   #inFlight = 0;
   #wakeIdle: () => void = () => undefined;
@@ -69,7 +62,7 @@ export class Effects implements EffectGate {
     this.#powers = powers;
     this.#limits = limits;
     this.#common = common;
-    this.#params = params;
+    this.#requests = new RequestRecorder(params);
   }
 
   get signal(): AbortSignal {
@@ -136,15 +129,13 @@ export class Effects implements EffectGate {
   ): Promise<T> {
     this.#assertAlive();
     const powers = this.#admit(use, n);
-    const { request: own, places } = withoutShared(use.request, this.#params);
-    const text = canonicalJson(own);
+    const { text, members: shares } = this.#requests.record(use.request);
     // Hashed while the other side works already, and at the latest for its record.
     const request = new LaterCommitment(text);
     this.#queue("effect_attempted", text.length > writtenAtOnce, (tx) => {
       assertOpen(tx, this.#step.requestId);
       tx.keep(request.blob);
-      const shared: JsonObject = places.length === 0 ? {} : { request_params: [...places] };
-      tx.emit({ event: "effect_attempted", request_commitment: request.blob.ref, ...shared, ...members });
+      tx.emit({ event: "effect_attempted", request_commitment: request.blob.ref, ...shares, ...members });
     });
     return body(this.#grantOf(powers));
   }

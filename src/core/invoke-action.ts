@@ -20,6 +20,13 @@ export interface Told {
   readonly bytes: number;
 }
 
+/** An answer of a handle, as the action was told it and as it is recorded. */
+export interface RecordedAnswer extends Told {
+  readonly ref: string;
+  /** Number of the event that commits to it; undefined until that is appended. */
+  seq: number | undefined;
+}
+
 /** A gate that knows when nothing is in flight: an action may not wait for everything that it began. */
 export interface SettlingGate extends EffectGate {
   idle(): Promise<void>;

@@ -1,9 +1,11 @@
+import { canonicalJson } from "../model/canonical.js";
 import type { JsonObject, JsonValue } from "../model/json.js";
 
 /*
  * What an action asks of a handle often holds a large part of the step's own parameters: the arguments of a call, the
  * content of a file. That part is kept once, with the parameters; the record of the use has null in its place, and says
- * where (RFC 6901, JSON Pointer), and the last name of each pointer is that of the parameter.
+ * where (RFC 6901, JSON Pointer), and the last name of each pointer is that of the parameter. The places stand behind the
+ * commitment as well: names may be of the kind that is erased.
  */
 
 // Captured at import: code that patches these afterwards does not see or change what is recorded.
@@ -12,6 +14,8 @@ const { isArray } = Array;
 
 /** About so many bytes: what is smaller is not worth a pointer. */
 const bytesMin = 4_096;
+/** Each costs a copy of what it stands in. */
+const placesMax = 8;
 
 export interface SharedParts {
   /** With null in the places. */
@@ -19,22 +23,70 @@ export interface SharedParts {
   readonly places: readonly string[];
 }
 
-/** @param request plain data that has a canonical form. @param params of the step, as they were committed to. */
-export function withoutShared(request: JsonValue, params: JsonObject): SharedParts {
+/** The names of parameters that are worth it: the same for all uses of a step. */
+export function largeMembers(params: JsonObject): readonly string[] {
+  return keysOf(params).filter((name) => isLarge(params[name] as JsonValue));
+}
+
+/**
+ * @param request plain data that has a canonical form.
+ * @param params of the step, as they were committed to.
+ * @param large of them, as `largeMembers` says.
+ */
+export function withoutShared(request: JsonValue, params: JsonObject, large: readonly string[]): SharedParts {
   const places: string[] = [];
-  if (isObject(request)) {
-    const large = keysOf(params).filter((name) => isLarge(params[name] as JsonValue));
-    const hasParam = (holder: JsonObject, name: string) => hasSame(holder, name, params[name] as JsonValue);
-    for (const name of large) if (hasParam(request, name)) places.push(pointer(name));
-    // What is left out already is not looked into.
-    const rest = keysOf(request).filter((outer) => !places.includes(pointer(outer)));
-    for (const outer of large.length === 0 ? [] : rest) {
+  if (isObject(request) && large.length > 0) {
+    const add = (holder: JsonObject, outer: string, name: string): void => {
+      if (places.length < placesMax && hasSame(holder, name, params[name] as JsonValue))
+        places.push(outer + pointer(name));
+    };
+    for (const name of large) add(request, "", name);
+    for (const outer of keysOf(request)) {
       const inner = request[outer];
-      if (!isObject(inner)) continue;
-      for (const name of large) if (hasParam(inner, name)) places.push(pointer(outer) + pointer(name));
+      // What is left out already is not looked into.
+      if (!isObject(inner) || places.includes(pointer(outer))) continue;
+      for (const name of large) add(inner, pointer(outer), name);
     }
   }
   return { request: at(request, places, () => null), places };
+}
+
+/** What is committed to. */
+export function recordOf({ request, places }: SharedParts): JsonValue {
+  return places.length === 0 ? request : { places: [...places], request };
+}
+
+/** How the uses of one step are recorded. */
+export class RequestRecorder {
+  readonly #params: JsonObject;
+  /** Looked for when there is a use. */
+  #large: readonly string[] | undefined;
+
+  /** @param params of the step, as they were committed to. */
+  constructor(params: JsonObject) {
+    this.#params = params;
+  }
+
+  /** The RFC 8785 text that is committed to, and members that say how to read it. */
+  record(request: JsonValue): { readonly text: string; readonly members: JsonObject } {
+    this.#large ??= largeMembers(this.#params);
+    const parts = withoutShared(request, this.#params, this.#large);
+    return {
+      text: canonicalJson(recordOf(parts)),
+      members: parts.places.length === 0 ? {} : { request_shares: true },
+    };
+  }
+}
+
+/** What was committed to of a use that shares something; undefined for anything that `recordOf` does not make. */
+export function sharedRecord(value: JsonValue): SharedParts | undefined {
+  if (!isObject(value) || keysOf(value).length !== 2) return undefined;
+  const { places, request } = value;
+  if (!isArray(places) || request === undefined || places.length > placesMax) return undefined;
+  const isPlace = (place: JsonValue) =>
+    typeof place === "string" && /^(?:\/(?:[^~/]|~[01])*){1,2}$/.test(place);
+  if (!places.every(isPlace) || new Set(places).size !== places.length) return undefined;
+  return { request, places: places as readonly string[] };
 }
 
 /**
@@ -124,6 +176,11 @@ function sizeUpTo(value: JsonValue, enough: number): number {
   if (typeof value === "string") return value.length;
   if (typeof value !== "object" || value === null) return 4;
   let size = 2;
+  if (isArray(value)) {
+    for (let index = 0; index < value.length && size < enough; index++)
+      size += 1 + sizeUpTo(value[index] as JsonValue, enough - size);
+    return size;
+  }
   for (const name of keysOf(value)) {
     size += name.length + sizeUpTo((value as JsonObject)[name] as JsonValue, enough - size);
     if (size >= enough) break;

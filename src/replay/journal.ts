@@ -1,4 +1,5 @@
 import { blobKeyOf } from "../core/commitment.js";
+import { sharedRecord } from "../core/shared-parts.js";
 import type { AuditEvent } from "../model/event.js";
 import { textMember } from "../model/event.js";
 import type { JsonValue } from "../model/json.js";
@@ -14,7 +15,8 @@ export type JournalAnswer =
 export interface RecordedRequest {
   readonly ref: string;
   readonly value: Recorded;
-  readonly places: readonly string[];
+  /** Undefined: it shares nothing. */
+  readonly places: readonly string[] | undefined;
 }
 
 /** One use of a handle, as the log tells it (SEMANTICS H1). */
@@ -73,7 +75,12 @@ export function readJournal(events: readonly AuditEvent[], read: BlobReader): Jo
 function requestOf(event: AuditEvent, read: BlobReader): JournalEntry["request"] {
   const key = blobKeyOf(event, "request_commitment");
   if (key === undefined) return undefined;
-  return { ref: key.ref, value: readRecorded(key, read), places: textList(event["request_params"]) };
+  const value = readRecorded(key, read);
+  if (event["request_shares"] !== true || value.state !== "present")
+    return { ref: key.ref, value, places: undefined };
+  const parts = sharedRecord(value.value);
+  if (parts === undefined) return { ref: key.ref, value: { state: "forged" }, places: undefined };
+  return { ref: key.ref, value: { ...value, value: parts.request }, places: parts.places };
 }
 
 function answerOf(event: AuditEvent, read: BlobReader): JournalAnswer {

@@ -1,5 +1,5 @@
 import type { EffectUse } from "../core/ports.js";
-import { withoutPlaces, withShared } from "../core/shared-parts.js";
+import { recordOf, withoutPlaces, withShared } from "../core/shared-parts.js";
 import { canonicalJson } from "../model/canonical.js";
 import type { JsonObject, JsonValue } from "../model/json.js";
 import { isRecorded, shownValue } from "./blob-reader.js";
@@ -32,11 +32,15 @@ export function differenceOf(entry: JournalEntry, use: AskedUse, params: JsonObj
   return "another request";
 }
 
-/** Without what the record says was in the parameters; undefined when that is not there, or something else. */
-function ownPart({ request }: AskedUse, places: readonly string[], params: JsonObject): string | undefined {
-  if (request === undefined || places.length === 0) return request;
+/** As it would be recorded with what the record shares; undefined when that is not there, or something else. */
+function ownPart(
+  { request }: AskedUse,
+  places: readonly string[] | undefined,
+  params: JsonObject,
+): string | undefined {
+  if (request === undefined || places === undefined) return request;
   const own = withoutPlaces(JSON.parse(request) as JsonValue, places, params);
-  return own === undefined ? undefined : canonicalJson(own);
+  return own === undefined ? undefined : canonicalJson(recordOf({ request: own, places }));
 }
 
 export function shownUse({ effect, capabilities, request }: AskedUse): JsonValue {
@@ -47,7 +51,7 @@ export function shownUse({ effect, capabilities, request }: AskedUse): JsonValue
 export function shownEntry({ effect, capabilities, request }: JournalEntry, params: JsonObject): JsonValue {
   const asked =
     request?.value.state === "present"
-      ? shownValue(withShared(request.value.value, request.places, params))
+      ? shownValue(withShared(request.value.value, request.places ?? [], params))
       : null;
   return { effect, capabilities: [...capabilities], request: asked };
 }

@@ -1,7 +1,14 @@
 import Database from "better-sqlite3";
 import fc from "fast-check";
 import { describe, expect, it } from "vitest";
-import { withoutPlaces, withoutShared, withShared } from "../../src/core/shared-parts.js";
+import {
+  largeMembers,
+  recordOf,
+  sharedRecord,
+  withoutPlaces,
+  withoutShared,
+  withShared,
+} from "../../src/core/shared-parts.js";
 import { canonicalJson } from "../../src/model/canonical.js";
 import type { JsonObject, JsonValue } from "../../src/model/json.js";
 import { replayDatabase } from "../replay/replay-database.js";
@@ -36,7 +43,7 @@ describe("what a use shares with the parameters of its step", () => {
     ["a list: not", [large], { a: large }, []],
     ["nothing of it", "text", { a: large }, []],
   ])("%s", (_what, request, params, places) => {
-    const shared = withoutShared(request, params);
+    const shared = withoutShared(request, params, largeMembers(params));
     expect(shared.places).toEqual(places);
     expect(canonicalJson(shared.request).includes(large)).toBe(
       places.length === 0 && canonicalJson(request).includes(large),
@@ -62,15 +69,39 @@ describe("what a use shares with the parameters of its step", () => {
         const params = plain(isSame ? { ...other, ...asked } : other) as JsonObject;
         const value = plain(asked);
         const before = canonicalJson(value);
-        const { request: own, places } = withoutShared(value, params);
+        const { request: own, places } = withoutShared(value, params, largeMembers(params));
         shared += places.length;
         expect(canonicalJson(value)).toBe(before);
         expect(canonicalJson(withShared(own, places, params))).toBe(before);
         expect(canonicalJson(withoutPlaces(value, places, params) ?? "")).toBe(canonicalJson(own));
+        if (places.length > 0)
+          expect(sharedRecord(recordOf({ request: own, places }))).toEqual({ request: own, places });
       }),
       { numRuns: 3_000, seed: 31 },
     );
     expect(shared).toBeGreaterThan(1_000);
+  });
+
+  it.each<[string, JsonValue]>([
+    ["no object", "text"],
+    ["no places", { request: 1 }],
+    ["places that are no list", { places: "/a", request: 1 }],
+    ["a place that is no text", { places: [1], request: 1 }],
+    ["no pointer", { places: ["a"], request: 1 }],
+    ["too deep", { places: ["/a/b/c"], request: 1 }],
+    ["an escape that is none", { places: ["/~2"], request: 1 }],
+    ["the same place twice", { places: ["/a", "/a"], request: 1 }],
+    ["too many", { places: Array.from({ length: 9 }, (_, n) => `/${n}`), request: 1 }],
+    ["something more", { places: [], request: 1, x: 1 }],
+  ])("a record with %s is none that was ever made", (_what, value) => {
+    expect(sharedRecord(value)).toBeUndefined();
+  });
+
+  it("of many large ones some are shared, so that none costs more than a few copies", () => {
+    const params = Object.fromEntries(Array.from({ length: 100 }, (_, n) => [`p${n}`, large]));
+    const { places, request } = withoutShared(params, params, largeMembers(params));
+    expect(places).toHaveLength(8);
+    expect(withShared(request, places, params)).toEqual(params);
   });
 
   it("asked with anything else in a place, it is not the same", () => {
@@ -103,7 +134,7 @@ describe("large content that an action hands on", () => {
   it("is kept once, with the parameters, and what an action does with it is replayed", async () => {
     const world = await recorded();
     const [attempt] = world.committed().filter(({ event }) => event === "effect_attempted");
-    expect(attempt).toMatchObject({ effect: "memory.set", request_params: ["/value"] });
+    expect(attempt).toMatchObject({ effect: "memory.set", request_shares: true });
     const db = new Database(world.database, { readonly: true });
     const kept = db.prepare("SELECT count(*) FROM blobs WHERE length(bytes) > 50000").pluck().get();
     db.close();

@@ -64,7 +64,11 @@ describe.each(files)("%s, while it is open", (name) => {
     file = join(world.database, "..", name);
     await world.grant("agent", "job:run:a");
   });
-  afterEach(() => world.close());
+  afterEach(async () => {
+    // It is not replayed: this process may not read a database any more whose files were replaced.
+    await world.pipeline.close();
+    rmSync(join(world.folder, ".."), { recursive: true });
+  });
 
   it.each(changes)("%s: the next step is refused and its action is not called", async (what, change) => {
     const { executor, audit } = world.pipeline;
@@ -250,12 +254,45 @@ describe("what cannot be looked at any more", () => {
     renameSync(`${database}-shm`, `${database}-shm.aside`);
     await new Promise((resolve) => setTimeout(resolve, 150));
     await refusal(pipeline.audit.emitEvent("x_note", {}), AuditUnavailableError, "audit_unavailable");
+    // Beside the one that is open, and when that is closed.
+    await expect(createPipeline({ database })).rejects.toMatchObject({ code: "replaced_store" });
     await pipeline.close();
     await expect(createPipeline({ database })).rejects.toMatchObject({ code: "replaced_store" });
+    refused(() => openImage(database), StoreError, "replaced_store");
     const listed = spawn(process.execPath, [cli, "audit", "verify", "--db", database]);
     expect(await gather(listed).ended).toMatchObject({ code: 0 });
     rmSync(folder, { recursive: true });
   });
+});
+
+it.each([
+  ["its own end", "", 0, ""],
+  ["an exit code", "process.exitCode = 3;", 3, ""],
+  ["an exit code of a listener", "process.once('exit', () => { process.exitCode = 7; });", 7, ""],
+  [
+    "an error that nobody caught",
+    "setTimeout(() => { throw new Error('why it ended'); });",
+    1,
+    "why it ended",
+  ],
+])("a process that leaves such a database to others keeps %s", async (_what, statement, code, said) => {
+  const folder = realpathSync(mkdtempSync(join(tmpdir(), "synapse-taken-")));
+  const database = JSON.stringify(join(folder, "log.db"));
+  const index = JSON.stringify(new URL("../../dist/index.js", import.meta.url).href);
+  const program = `
+    import { rmSync } from "node:fs";
+    const { createPipeline } = await import(${index});
+    ${statement.startsWith("process.once") ? statement : ""}
+    const pipeline = await createPipeline({ database: ${database} });
+    await pipeline.audit.emitEvent("x_note", {});
+    rmSync(${database} + "-shm");
+    await pipeline.close();
+    ${statement.startsWith("process.once") ? "" : statement}`;
+  const ended = await gather(spawn(process.execPath, ["--input-type=module", "-e", program])).ended;
+  expect(ended).toMatchObject({ code, stderr: expect.stringContaining(said) as unknown });
+  // Nobody moved it, and it is there for who opens the database next.
+  expect(existsSync(join(folder, "log.db-wal"))).toBe(true);
+  rmSync(folder, { recursive: true });
 });
 
 it("a database that could not be opened anew after a failed write is opened the next time", () => {

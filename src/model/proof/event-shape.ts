@@ -143,7 +143,7 @@ const shapes: Readonly<Record<CoreEventType, Shape>> = {
     ...effect,
     ...effectTarget,
     request_commitment: optional(commitment),
-    request_params: optional(listOf(text)),
+    request_shares: optional(flag),
   },
   effect_performed: {
     ...effect,

@@ -2,7 +2,7 @@ import { chmodSync, existsSync, mkdirSync, openSync, closeSync } from "node:fs";
 import { dirname, resolve } from "node:path";
 import Database from "better-sqlite3";
 import { StoreError } from "../../model/errors.js";
-import { assertNotAbandoned } from "./abandoned.js";
+import { assertNotOvertaken } from "./abandoned.js";
 import { applicationId, migrations, schema, schemaVersion } from "./schema.js";
 
 export type Connection = Database.Database;
@@ -12,13 +12,13 @@ export type Connection = Database.Database;
  * `synchronous=FULL` so that a commit that returned survives loss of power (SEMANTICS E4, H2).
  *
  * @throws StoreError `not_a_store`, `newer_store`, `missing_store`, `cannot_open`; `replaced_store` when this process has
- *   an abandoned connection to it.
+ *   a connection to it by other files.
  */
 export function openDatabase(location: string, options: { readonly create: boolean }): Connection {
   const inMemory = location === ":memory:";
   const path = inMemory ? location : resolve(location);
   if (!inMemory) prepareFile(path, options.create);
-  if (!inMemory) assertNotAbandoned(path);
+  if (!inMemory) assertNotOvertaken(path);
   let db: Connection | undefined;
   try {
     db = new Database(path, { timeout: 0 });

@@ -14,7 +14,7 @@ import { nodeTreeHasher } from "../../core/tree-hasher.js";
 import type { AuditEvent } from "../../model/event.js";
 import type { JsonValue } from "../../model/json.js";
 import type { State } from "../../model/state.js";
-import { abandon } from "./abandoned.js";
+import { abandon, hold, release } from "./abandoned.js";
 import { type Connection, isBusy, openDatabase } from "./database.js";
 import { StoreFiles } from "./file-identity.js";
 import { loadState } from "./projection.js";
@@ -40,6 +40,7 @@ export class SqliteDriver implements StoreDriver {
     this.#files = location === ":memory:" ? undefined : new StoreFiles(this.#path);
     this.#session = new Session(this.#db);
     this.#wal = new WriteAheadLog(this.#db, this.#files);
+    if (this.#files !== undefined) hold(this.#files);
   }
 
   load(state: State): void {
@@ -115,13 +116,15 @@ export class SqliteDriver implements StoreDriver {
     const known = this.#session.tree.known;
     // Closed by an attempt that failed: then the files beside it are gone as they should be.
     if (this.#db.open) {
-      this.#assertSameFiles();
+      this.#assertSameFiles(true);
       this.#wal.abandon();
       this.#db.close();
+      release(files);
     }
     files.assertSameDatabase();
     this.#db = openDatabase(this.#path, { create: false });
     this.#files = new StoreFiles(this.#path, files.database);
+    hold(this.#files);
     this.#wal = new WriteAheadLog(this.#db, this.#files);
     this.#files.assertSame();
     // Held by the old one until the new one is verified: a second attempt has to start from what was known.
@@ -179,13 +182,14 @@ export class SqliteDriver implements StoreDriver {
     if (!this.#db.open) return;
     const files = this.#files;
     if (files?.hasLostLog === true) this.#rescueBeforeClosing();
-    if (files?.areOvertaken === true) abandon(this.#db, files.database);
-    else this.#db.close();
+    if (files?.areOvertaken === true) return abandon(this.#db);
+    this.#db.close();
+    if (files !== undefined) release(files);
   }
 
-  #assertSameFiles(): void {
+  #assertSameFiles(wholly = false): void {
     try {
-      this.#files?.assertSame();
+      this.#files?.assertSame(wholly);
     } catch (error) {
       // What was committed before the file was gone has been acted on: it is brought where the next process finds it.
       if (this.#files?.hasLostLog === true) this.#wal.rescue();

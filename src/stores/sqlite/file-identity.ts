@@ -60,12 +60,13 @@ export class StoreFiles {
    * What is appended to a file that nobody finds any more is recorded for nobody: whoever deletes or replaces the files
    * of a running process must not get steps that run on unseen.
    *
+   * @param wholly which files they are beside the database, however lately that was looked at.
    * @throws StoreError `replaced_store`
    */
-  assertSame(): void {
+  assertSame(wholly = false): void {
     this.assertSameDatabase();
     const now = performance.now();
-    if (now - this.#seenAt < partsMs) {
+    if (!wholly && now - this.#seenAt < partsMs) {
       if (!existsSync(this.log.path)) this.#refuse(this.log);
       return;
     }

@@ -3,6 +3,7 @@ import Database from "better-sqlite3";
 import type { AuthorityRow, CheckpointRow, EventRow, LogImage, RunRow } from "../../core/log-image.js";
 import { StoreError } from "../../model/errors.js";
 import { State } from "../../model/state.js";
+import { assertNotOvertaken } from "./abandoned.js";
 import { type Connection, isDamage, missingStore } from "./database.js";
 import { damagedBy, guarded } from "./damage.js";
 import { blobPageReader, entryReader, keyBlockReader } from "./image-pages.js";
@@ -89,6 +90,7 @@ async function beginTogether(path: string, db: Connection, thread: SurveyThread)
 }
 
 function connect(path: string): Connection {
+  assertNotOvertaken(path);
   const db = new Database(path, { readonly: true, timeout: 2_000 });
   db.pragma("trusted_schema = OFF");
   return db;

@@ -43,14 +43,18 @@ export class WriteAheadLog {
     });
   }
 
-  /** Moves everything at once. False when that cannot be: somebody reads what is older, or it fails. */
+  /** Moves everything at once. False when that may be for later: somebody reads what is older, or moves it himself. */
   rescue(): boolean {
-    let isMoved = false;
+    let isDone = true;
     this.#quietly(() => {
-      const [state] = this.#db.pragma("wal_checkpoint(PASSIVE)") as { log: number; checkpointed: number }[];
-      isMoved = state !== undefined && state.log === state.checkpointed;
+      const [state] = this.#db.pragma("wal_checkpoint(PASSIVE)") as {
+        busy: number;
+        log: number;
+        checkpointed: number;
+      }[];
+      isDone = state?.busy === 0 && state.log === state.checkpointed;
     });
-    return isMoved;
+    return isDone;
   }
 
   /** Call before the connection is closed for good, so that it is the last one: that empties and removes the file. */
