@@ -185,7 +185,11 @@ function imageOf(db: Connection, survey: FileSurvey): LogImage {
       ),
     newestCheckpoint: () =>
       get<CheckpointRow>(`SELECT size, ${noteColumn} FROM checkpoints ORDER BY size DESC LIMIT 1`),
-    authority: () => rows<AuthorityRow>(db, "SELECT * FROM authority ORDER BY created_seq"),
+    authority: () =>
+      rows<AuthorityRow>(
+        db,
+        "SELECT id, kind, created_seq, revoked_seq, uses FROM authority ORDER BY created_seq",
+      ),
     rateUses: (id) => all("SELECT n, at FROM rate_uses WHERE id = ? ORDER BY n", id),
     rated: () => all<{ id: string }>("SELECT DISTINCT id FROM rate_uses ORDER BY id").map(({ id }) => id),
     suspended: () =>
@@ -193,7 +197,12 @@ function imageOf(db: Connection, survey: FileSurvey): LogImage {
         (row) => row.agent_id,
       ),
     openSteps: () => rows(db, "SELECT request_id, seq FROM open_steps ORDER BY seq"),
-    runs: () => rows<RunRow>(db, "SELECT * FROM runs ORDER BY started_seq"),
+    runs: () =>
+      rows<RunRow>(
+        db,
+        // By name: where the schema is damaged a column may have another one.
+        "SELECT run_id, workflow, status, started_seq, started_at, ended_at, writer FROM runs ORDER BY started_seq",
+      ),
     policies: () => rows(db, "SELECT name, file FROM policies ORDER BY name"),
     hasBlob: ({ seq, ref }) => guarded(() => blob.get({ seq, ref })) !== undefined,
     blob: ({ seq, ref }) =>
