@@ -24,6 +24,7 @@ describe("what a use shares with the parameters of its step", () => {
     ["both", { a: large, p: { a: large } }, { a: large }, ["/a", "/p/a"]],
     ["an object, its members in another order", { a: { y: large, x: 1 } }, { a: { x: 1, y: large } }, ["/a"]],
     ["names that a pointer escapes", { "a/~b": { "/~": large } }, { "/~": large }, ["/a~1~0b/~1~0"]],
+    ["a name that looks escaped", { "~1": large }, { "~1": large }, ["/~01"]],
     [
       "a member `__proto__`",
       plain(JSON.parse(`{"__proto__":"${large}"}`)),
