@@ -1,6 +1,6 @@
 /**
  * What events are found by: agents and runs, of which a block of events says where each of them stands in it, and ids,
- * of which it says between which they lie. An entry for each event would be a third of the log.
+ * of which it says between which they lie. An entry for each event was an eighth of the log (docs/adr/0009).
  */
 
 /** Event n is in block ⌊n / 256⌋, at place n mod 256. */
