@@ -295,6 +295,20 @@ it.each([
   rmSync(folder, { recursive: true });
 });
 
+it("a database is not opened anew when its files were replaced a moment ago", () => {
+  const folder = mkdtempSync(join(tmpdir(), "synapse-reopen-"));
+  const file = join(folder, "log.db");
+  const driver = new SqliteDriver(file, { create: true });
+  write(driver, numbered([{ event: "x_note" }]));
+  renameSync(`${file}-shm`, `${file}-shm.aside`);
+  refused(() => driver.reopen(), StoreError, "replaced_store");
+  renameSync(`${file}-shm.aside`, `${file}-shm`);
+  driver.reopen();
+  expect(driver.eventsAfter(0)).toHaveLength(1);
+  driver.close();
+  rmSync(folder, { recursive: true });
+});
+
 it("a database that could not be opened anew after a failed write is opened the next time", () => {
   const folder = mkdtempSync(join(tmpdir(), "synapse-reopen-"));
   const file = join(folder, "log.db");
