@@ -4,7 +4,7 @@ import { defineConfig } from "vitest/config";
 export default defineConfig({
   test: {
     include: ["tests/faults/**/*.fault.ts"],
-    globalSetup: ["tests/faults/fixtures/say-missing.ts"],
+    globalSetup: ["tests/build-programs.ts", "tests/faults/fixtures/say-missing.ts"],
     testTimeout: 120_000,
     pool: "forks",
     // Some only wait and others only compute: two files at a time share the machine well.

@@ -2,14 +2,14 @@ import { spawn } from "node:child_process";
 import { once } from "node:events";
 import { mkdirSync, readdirSync, readFileSync, symlinkSync, writeFileSync } from "node:fs";
 import { join } from "node:path";
-import { fileURLToPath } from "node:url";
 import { describe, expect, test } from "vitest";
 
 import { SynapseError } from "../../src/model/errors.js";
 import type { FsWorld } from "./fixtures/fs-world.js";
 import { createWorld, leftTemporaries, openHandle } from "./fixtures/fs-world.js";
+import { programOf } from "../programs.js";
 
-const SWAPPER = fileURLToPath(new URL("fixtures/fs-swapper.ts", import.meta.url));
+const SWAPPER = programOf("tests/actions/fixtures/fs-swapper.ts");
 const AT_ONCE = 8;
 
 /** `performed`, or the code of the error. */
@@ -21,7 +21,7 @@ async function race(
   swapping: readonly string[],
   attempt: (i: number) => Promise<unknown>,
 ): Promise<{ outcomes: Outcome[]; swaps: number }> {
-  const swapper = spawn(process.execPath, ["--import", "tsx", SWAPPER, ...swapping], {
+  const swapper = spawn(process.execPath, [SWAPPER, ...swapping], {
     stdio: ["pipe", "pipe", "inherit"],
   });
   const ended = once(swapper, "close");

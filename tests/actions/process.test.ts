@@ -13,6 +13,7 @@ import {
 import { refusal } from "./fixtures/http-refusal.js";
 import { createWorkspace, type Workspace } from "./fixtures/process-workspace.js";
 import { createTestGate } from "./test-gate.js";
+import { programOf } from "../programs.js";
 
 let workspace: Workspace;
 beforeEach(() => {
@@ -173,8 +174,8 @@ describe("what a program gets", () => {
       const stdio: ("ignore" | "pipe" | number)[] = Array.from({ length: 101 }, () => "ignore");
       stdio.splice(1, 2, "pipe", "pipe");
       stdio[100] = inherited;
-      const script = join(import.meta.dirname, "fixtures/process-inherited.ts");
-      const args = ["--import", "tsx", script, workspace.folder];
+      const script = programOf("tests/actions/fixtures/process-inherited.ts");
+      const args = [script, workspace.folder];
       const { stdout, stderr } = spawnSync(globalThis.process.execPath, args, { stdio, encoding: "utf8" });
       expect(stderr).toBe("");
       const { own, child } = JSON.parse(stdout) as { own: string; child: string };

@@ -5,18 +5,17 @@ import { expect, test } from "vitest";
 import { document, documents, expectRefusal, folder, synapse } from "./invoke.js";
 import { policy, slow, slowPolicy } from "./workflows.js";
 
-const main = fileURLToPath(new URL("../../src/cli/main.ts", import.meta.url));
+const main = fileURLToPath(new URL("../../dist/cli/main.js", import.meta.url));
 
 /** A folder with a run that was killed while its program slept; the run's id. */
 async function killedRun(): Promise<{ readonly cwd: string; readonly runId: string }> {
   const cwd = realpathSync(
     folder({ "slow.yaml": slow.replace("600", "15"), "p.yaml": slowPolicy, "notes.yaml": policy }),
   );
-  const child = spawn(
-    process.execPath,
-    ["--import", import.meta.resolve("tsx"), main, "run", "slow.yaml", "--policy", "p.yaml", "--json"],
-    { cwd, stdio: ["ignore", "pipe", "inherit"] },
-  );
+  const child = spawn(process.execPath, [main, "run", "slow.yaml", "--policy", "p.yaml", "--json"], {
+    cwd,
+    stdio: ["ignore", "pipe", "inherit"],
+  });
   const events: string[] = [];
   await new Promise<void>((resolve) => {
     child.stdout.on("data", (chunk: Buffer) => {

@@ -1,5 +1,4 @@
 import { execFile } from "node:child_process";
-import { fileURLToPath } from "node:url";
 import { promisify } from "node:util";
 import vm from "node:vm";
 import { afterEach, beforeEach, describe, expect, test } from "vitest";
@@ -16,6 +15,7 @@ import {
 } from "../../src/index.js";
 import { reachable } from "./reachable.js";
 import { job, openWorld, stepEvents, type World } from "./world.js";
+import { programOf } from "../programs.js";
 
 let world: World;
 let runs: number;
@@ -32,8 +32,8 @@ const execute = (context: unknown): Promise<ExecutionResult> =>
 
 describe("patched built-ins (G1)", () => {
   test("neither listening nor lying built-ins give the function away or get it run", async () => {
-    const program = fileURLToPath(new URL("./fixtures/patched-builtins.ts", import.meta.url));
-    const { stdout } = await promisify(execFile)(process.execPath, ["--import", "tsx", program]);
+    const program = programOf("tests/core/fixtures/patched-builtins.ts");
+    const { stdout } = await promisify(execFile)(process.execPath, [program]);
     const report = JSON.parse(stdout) as {
       leaks: string[];
       runs: string[];

@@ -29,6 +29,7 @@ import { refused } from "../model/fixtures/refused.js";
 import { numbered, write } from "../stores/contract-writing.js";
 import { gather } from "../stores/fixtures/process.js";
 import { expectSoundLog } from "./fixtures/log-promises.js";
+import { programOf } from "../programs.js";
 
 /*
  * Whoever deletes or replaces a file of a database that is open: nothing runs on into a file that nobody finds, and
@@ -121,9 +122,9 @@ describe("what was acted on is recorded, when", () => {
   afterEach(() => rmSync(folder, { recursive: true }));
 
   function startSteps(rounds: number) {
-    const script = fileURLToPath(new URL("fixtures/many-steps.ts", import.meta.url));
+    const script = programOf("tests/crash/fixtures/many-steps.ts");
     const task = JSON.stringify({ database, did: join(folder, "did"), rounds });
-    const child = spawn(process.execPath, ["--import", "tsx", script, task]);
+    const child = spawn(process.execPath, [script, task]);
     onTestFinished(() => void child.kill("SIGKILL"));
     const { said, ended } = gather(child);
     return {

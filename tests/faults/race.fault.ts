@@ -1,7 +1,6 @@
 /** Authority that ends between a check and what was checked: slow commits, and processes that stand still. */
 import { existsSync, mkdirSync, readFileSync } from "node:fs";
 import { join } from "node:path";
-import { fileURLToPath } from "node:url";
 import Database from "better-sqlite3";
 import { describe, expect, it, onTestFinished } from "vitest";
 import { type AuditEvent, createPipeline, type Pipeline } from "../../src/index.js";
@@ -9,8 +8,9 @@ import { scratch, startProgram, type Started } from "./fixtures/fault-world.js";
 import { expectVerified } from "./fixtures/recovery.js";
 import { expectInjected, tracePaths } from "./fixtures/strace.js";
 import { canTrace } from "./fixtures/tools.js";
+import { programOf } from "../programs.js";
 
-const script = fileURLToPath(new URL("fixtures/calls.ts", import.meta.url));
+const script = programOf("tests/faults/fixtures/calls.ts");
 
 /** Between the look before an action and its first line the machine may run something else for that long, ms. */
 const graceMs = 50;
@@ -40,16 +40,12 @@ async function scene(): Promise<Scene> {
 function startCalls(folder: string, how: "many" | "held", front: readonly string[] = []) {
   let heard: () => void = () => undefined;
   let stdout = "";
-  const started: Started = startProgram(
-    process.cwd(),
-    [...front, process.execPath, "--import", "tsx", script, folder, how],
-    {
-      onLines: (text) => {
-        stdout = text;
-        heard();
-      },
+  const started: Started = startProgram(process.cwd(), [...front, process.execPath, script, folder, how], {
+    onLines: (text) => {
+      stdout = text;
+      heard();
     },
-  );
+  });
   const said = async (text: string, times = 1) => {
     while (stdout.split(text).length <= times) {
       const over = await Promise.race([new Promise<void>((resolve) => (heard = resolve)), started.ended]);

@@ -2,13 +2,13 @@ import { spawn } from "node:child_process";
 import { mkdtempSync, rmSync } from "node:fs";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
-import { fileURLToPath } from "node:url";
 import { afterEach, beforeEach, describe, expect, it } from "vitest";
 import { type AuditEvent, createPipeline, type Pipeline } from "../../src/index.js";
 import { SqliteDriver } from "../../src/stores/sqlite/driver.js";
 import { gather, startRunner } from "./fixtures/process.js";
+import { programOf } from "../programs.js";
 
-const opener = fileURLToPath(new URL("fixtures/opener.ts", import.meta.url));
+const opener = programOf("tests/stores/fixtures/opener.ts");
 
 let folder: string;
 let database: string;
@@ -132,7 +132,7 @@ describe("processes that make the same database at the same moment", () => {
   it("all open it: none takes the half-made file for a locked one or for somebody else's", async () => {
     const rounds = 25;
     const children = [1, 2, 3].map(() => {
-      const child = spawn(process.execPath, ["--import", "tsx", opener, folder, String(rounds)]);
+      const child = spawn(process.execPath, [opener, folder, String(rounds)]);
       return { child, ...gather(child) };
     });
     await Promise.all(children.map(({ said }) => said("ready")));

@@ -11,7 +11,6 @@ import {
 } from "node:fs";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
-import { fileURLToPath } from "node:url";
 import Database from "better-sqlite3";
 import { afterEach, beforeEach, describe, expect, it } from "vitest";
 import {
@@ -25,6 +24,7 @@ import { AuditUnavailableError } from "../../src/model/errors.js";
 import { refusal } from "../actions/fixtures/http-refusal.js";
 import { refused } from "../model/fixtures/refused.js";
 import { gather } from "./fixtures/process.js";
+import { programOf } from "../programs.js";
 
 let folder: string;
 
@@ -124,7 +124,7 @@ const isRoot = process.getuid?.() === 0;
 const nobody = 65_534;
 
 describe("a log that cannot be written: nothing runs (fail closed)", () => {
-  const script = fileURLToPath(new URL("fixtures/unwritable.ts", import.meta.url));
+  const script = programOf("tests/stores/fixtures/unwritable.ts");
 
   /** Runs one step as a user without special rights, who may write as far as `lock` left it. */
   async function stepAsNobody(lock: (database: string) => void): Promise<unknown> {
@@ -137,7 +137,7 @@ describe("a log that cannot be written: nothing runs (fail closed)", () => {
     if (isRoot) for (const path of [folder, join(folder, "data"), database]) chownSync(path, nobody, nobody);
     lock(database);
     const identity = isRoot ? { uid: nobody, gid: nobody } : {};
-    const child = spawn(process.execPath, ["--import", "tsx", script, database], {
+    const child = spawn(process.execPath, [script, database], {
       ...identity,
       env: { ...process.env, HOME: folder, TMPDIR: folder },
     });
