@@ -1,7 +1,7 @@
 import type { AuditEvent } from "../model/event.js";
 import { randomFillSync } from "node:crypto";
 import { canonicalJson } from "../model/canonical.js";
-import type { JsonObject, JsonValue } from "../model/json.js";
+import type { JsonValue } from "../model/json.js";
 import { sha256Hex } from "../model/sha256.js";
 import type { Blob, BlobKey } from "./store.js";
 
@@ -87,15 +87,6 @@ export function committedTo(
   const key = event === undefined ? undefined : blobKeyOf(event, member);
   const blob = key === undefined ? undefined : read(key);
   return blob === undefined ? undefined : (JSON.parse(Buffer.from(blob.bytes).toString("utf8")) as JsonValue);
-}
-
-/** Freezes a parsed value through and through; it is given back. */
-export function frozenJson(value: JsonValue): JsonValue {
-  if (typeof value === "object" && value !== null) {
-    Object.values(value as JsonObject).forEach(frozenJson);
-    Object.freeze(value);
-  }
-  return value;
 }
 
 /** Unsalted digest of a value, for comparing results; given to the caller, never logged. */

@@ -1,6 +1,6 @@
 import { type Capability, covers, exceptPattern, parseCapability, parseScope } from "./capability/index.js";
 import type { Constraints } from "./constraint/index.js";
-import { copyJson } from "./copy-json.js";
+import { frozenJson } from "./copy-json.js";
 import { type AuditEvent, timeOf } from "./event.js";
 import { type Provenance, provenanceOf } from "./provenance.js";
 import { asText, type JsonValue } from "./json.js";
@@ -202,8 +202,8 @@ function termsOf(event: AuditEvent, capability: Capability, above: LinkRecord | 
   const scope = typeof scopeText === "string" ? parseScope(capability, scopeText) : undefined;
   const gates = above === undefined ? undefined : gatesOf(capability, scope, above);
   if (!hasConstraints && scope === undefined && gates === undefined) return noTerms;
-  // A copy of our own: what `params` compiles to is remembered for as long as the schema itself lives.
-  const constraints = hasConstraints ? (copyJson(given) as Constraints) : noTerms.constraints;
+  // The event's own: what stands in the log is nobody's to change. What `params` compiles to is remembered by it.
+  const constraints = hasConstraints ? (frozenJson(given) as Constraints) : noTerms.constraints;
   const { not_before: notBefore, except, rate } = constraints;
   return {
     gates,

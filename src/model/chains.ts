@@ -1,12 +1,15 @@
 /** Of a table, in parts of four: it is doubled when more than three are taken. */
 const slotsMin = 16;
+/** As many as a processor waits for at once, and some more. */
+const waitingMax = 32;
 
 /**
  * Positions of a list, found by a number: those added under one key make a chain, the newest first. Keys have to be well
  * mixed (`joined`).
  *
  * Everything is in arrays of integers: a million of them are nothing to the garbage collector, and what is looked up is
- * in one cache line, since a chain of one, as nearly all are, is known for one from its slot.
+ * in one cache line, since a chain of one, as nearly all are, is known for one from its slot. What is added waits until
+ * there are some of them, or somebody asks: their places in memory are then waited for together.
  */
 export class Chains {
   /** Of each slot a key and a link: 0 for a free slot. */
@@ -16,9 +19,15 @@ export class Chains {
   #taken = 0;
   /** By position the link after it, as far as chains reach. */
   #next: Int32Array = new Int32Array(0);
+  /** Of each that waits, its key and its position. */
+  readonly #waiting = new Int32Array(2 * waitingMax);
+  #waitingCount = 0;
+  /** What was read for nothing but having it read, so that no compiler leaves it away. */
+  #touched = 0;
 
   /** The newest of a chain as a link, for `position` and `after`; 0 when there is none. */
   first(key: number): number {
+    if (this.#waitingCount > 0) this.#file();
     const marks = this.#marks;
     if ((((marks[key & (marks.length - 1)] as number) >>> (key >>> 29)) & 1) === 0) return 0;
     const slots = this.#slots;
@@ -39,6 +48,23 @@ export class Chains {
   }
 
   add(key: number, position: number): void {
+    const at = 2 * this.#waitingCount++;
+    this.#waiting[at] = key;
+    this.#waiting[at + 1] = position;
+    if (this.#waitingCount === waitingMax) this.#file();
+  }
+
+  #file(): void {
+    const [waiting, slots, count] = [this.#waiting, this.#slots, this.#waitingCount];
+    for (let n = 0; n < count; n++) {
+      const slot = ((waiting[2 * n] as number) << 1) & (slots.length - 1);
+      this.#touched ^= slots[slot] as number;
+    }
+    this.#waitingCount = 0;
+    for (let n = 0; n < count; n++) this.#link(waiting[2 * n] as number, waiting[2 * n + 1] as number);
+  }
+
+  #link(key: number, position: number): void {
     const slot = this.#slotOf(key);
     const before = this.#slots[slot + 1] as number;
     this.#mark(key);

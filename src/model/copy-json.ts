@@ -14,7 +14,7 @@ export interface CopyLimits {
 export const defaultCopyLimits: CopyLimits = { depth: 64, values: 200_000, characters: 16 * 1024 * 1024 };
 
 // Captured at import: code that patches these afterwards does not see or change what is copied.
-const { getOwnPropertyDescriptor, getPrototypeOf, freeze, prototype: objectPrototype } = Object;
+const { getOwnPropertyDescriptor, getPrototypeOf, freeze, keys, prototype: objectPrototype } = Object;
 const { ownKeys } = Reflect;
 const { isArray } = Array;
 const isFiniteNumber = Number.isFinite;
@@ -115,6 +115,20 @@ function copyObject(source: object, path: string, depth: number, budget: Budget)
     if (member !== undefined) copy[key] = copyAt(member, at, depth - 1, budget);
   }
   return freeze(copy);
+}
+
+/**
+ * Freezes data that `JSON.parse` made through and through; it is given back. For what is ours: nothing in it is looked
+ * at, and nobody else may hold it.
+ *
+ * @throws InvalidDataError when it is nested deeper than anything that is recorded.
+ */
+export function frozenJson<T extends JsonValue>(value: T, depth = 128): T {
+  if (typeof value !== "object" || value === null) return value;
+  if (depth === 0) throw new InvalidDataError("$", "data is nested too deeply");
+  const members = value as { readonly [key: string]: JsonValue };
+  for (const key of keys(members)) frozenJson(members[key] as JsonValue, depth - 1);
+  return freeze(value);
 }
 
 function memberOf(source: object, key: string, path: string): unknown {

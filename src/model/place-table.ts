@@ -9,12 +9,15 @@ type Items<T> = (T | T[] | string | undefined)[];
 const slotsMin = 16;
 /** The key of a free slot. */
 const free = 0;
+/** As many as a processor waits for at once, and some more. */
+const waitingMax = 32;
 /** Integers of a slot: its key, `head` and `body` of its only entry's capability, and one that keeps them in one line. */
 const stride = 4;
 
 /**
  * Entries by a well mixed number. A key, the entry under it and what its capability says are where the number says, so
- * that whoever asks for all of it waits for memory once and not time after time.
+ * that whoever asks for all of it waits for memory once and not time after time. What is added waits until there are some
+ * of them, or somebody asks, for the same reason.
  */
 export class PlaceTable<T extends Entry> {
   #slots: Int32Array = new Int32Array(stride * slotsMin);
@@ -23,9 +26,14 @@ export class PlaceTable<T extends Entry> {
   /** Of each slot an entry and the text of its capability; a list and nothing where there was more than one. */
   #items: Items<T> = emptyItems<T>(slotsMin);
   #taken = 0;
+  readonly #waiting: T[] = [];
+  readonly #waitingNumbers = new Int32Array(waitingMax);
+  /** What was read for nothing but having it read, so that no compiler leaves it away. */
+  #touched = 0;
 
   /** A slot for `entry`, `capability` and `list`; less than 0 when there is none. */
   find(wanted: number): number {
+    if (this.#waiting.length > 0) this.#file();
     const number = keyOf(wanted);
     const marks = this.#marks;
     const mask = marks.length - 1;
@@ -63,9 +71,25 @@ export class PlaceTable<T extends Entry> {
   }
 
   add(number: number, entry: T): void {
+    this.#waitingNumbers[this.#waiting.length] = number;
+    this.#waiting.push(entry);
+    if (this.#waiting.length === waitingMax) this.#file();
+  }
+
+  #file(): void {
+    const entries = this.#waiting.splice(0);
+    const mask = this.#marks.length - 1;
+    for (let n = 0; n < entries.length; n++) {
+      const slot = (this.#waitingNumbers[n] as number) & mask;
+      this.#touched ^= (this.#slots[slot * stride] as number) ^ (this.#marks[slot] as number);
+    }
+    for (let n = 0; n < entries.length; n++) this.#put(this.#waitingNumbers[n] as number, entries[n] as T);
+  }
+
+  #put(number: number, entry: T): void {
     const slot = this.find(number);
     if (slot >= 0 && this.hasList(slot)) return void (this.#items[2 * slot] as T[]).push(entry);
-    if (slot >= 0) return this.#put(slot, [this.entry(slot), entry]);
+    if (slot >= 0) return this.#putList(slot, [this.entry(slot), entry]);
     if (++this.#taken * 4 > this.#marks.length * 3) this.#grow();
     this.#putOnly(this.#claim(keyOf(number)), entry);
   }
@@ -75,13 +99,13 @@ export class PlaceTable<T extends Entry> {
     const slot = this.find(number);
     if (slot < 0) return;
     const known = this.hasList(slot) ? this.list(slot) : [this.entry(slot)];
-    this.#put(
+    this.#putList(
       slot,
       known.filter((entry) => !isGone(entry)),
     );
   }
 
-  #put(slot: number, list: T[]): void {
+  #putList(slot: number, list: T[]): void {
     const [first] = list;
     if (list.length === 1 && first !== undefined) return this.#putOnly(slot, first);
     this.#items[2 * slot] = list;

@@ -21,7 +21,8 @@ export class State {
   readonly open = new Map<string, AuditEvent>();
   /** Every contract and binding, in order; the indices know them by their positions. */
   readonly #links: LinkRecord[] = [];
-  readonly #ids = new Chains();
+  readonly #contractIds = new Chains();
+  readonly #bindingIds = new Chains();
   readonly #bindings = new CapabilityIndex(this.#links as readonly LinkRecord[] as readonly BindingRecord[]);
   readonly #contracts = new CapabilityIndex(
     this.#links as readonly LinkRecord[] as readonly ContractRecord[],
@@ -75,19 +76,23 @@ export class State {
   }
 
   contract(id: string): ContractRecord | undefined {
-    const link = this.link(id);
-    return link?.kind === "contract" ? link : undefined;
+    return this.#newest(this.#contractIds, id) as ContractRecord | undefined;
   }
 
   binding(id: string): BindingRecord | undefined {
-    const link = this.link(id);
-    return link?.kind === "binding" ? link : undefined;
+    return this.#newest(this.#bindingIds, id) as BindingRecord | undefined;
   }
 
   /** The newest of that id. */
   link(id: string): LinkRecord | undefined {
-    for (let link = this.#ids.first(idNumber(id)); link !== 0; link = this.#ids.after(link)) {
-      const found = this.#links[this.#ids.position(link)] as LinkRecord;
+    const [contract, binding] = [this.contract(id), this.binding(id)];
+    if (contract === undefined || binding === undefined) return contract ?? binding;
+    return contract.createdSeq > binding.createdSeq ? contract : binding;
+  }
+
+  #newest(ids: Chains, id: string): LinkRecord | undefined {
+    for (let link = ids.first(idNumber(id)); link !== 0; link = ids.after(link)) {
+      const found = this.#links[ids.position(link)] as LinkRecord;
       if (found.id === id) return found;
     }
     return undefined;
@@ -123,23 +128,32 @@ export class State {
   }
 
   #addContract(record: ContractRecord, supersedes: string | undefined): void {
-    this.#contracts.add(this.#file(record, supersedes));
+    this.#contracts.add(this.#file(record, this.#contractIds, supersedes));
   }
 
   #addBinding(event: AuditEvent, supersedes: string | undefined): void {
-    const aboveId = event["parent_id"] ?? event["contract_id"];
-    const above = typeof aboveId === "string" ? this.link(aboveId) : undefined;
+    const parentId = event["parent_id"] ?? undefined;
+    const aboveId = parentId ?? event["contract_id"];
+    const ids = parentId === undefined ? this.#contractIds : this.#bindingIds;
+    const above = typeof aboveId === "string" ? this.#newest(ids, aboveId) : undefined;
     if (above === undefined)
       throw new TypeError(`event ${event.seq} binds under something that does not exist`);
-    const agentId = asText(event["agent_id"], "agent_id");
-    const record = new BindingRecord(event, this.#bindings.anyOf(agentId)?.agentId ?? agentId, above);
-    this.#bindings.add(this.#file(record, supersedes));
+    const record = new BindingRecord(event, this.#ownName(asText(event["agent_id"], "agent_id")), above);
+    this.#bindings.add(this.#file(record, this.#bindingIds, supersedes));
+  }
+
+  /** An agent's name in the one copy that all of its bindings share. */
+  #ownName(agentId: string): string {
+    // Bindings of one agent are often made one after the other.
+    const last = this.#links.at(-1);
+    if (last?.holder === agentId) return last.holder;
+    return this.#bindings.anyOf(agentId)?.agentId ?? agentId;
   }
 
   /** @returns its position. */
-  #file(record: LinkRecord, supersedes: string | undefined): number {
+  #file(record: LinkRecord, ids: Chains, supersedes: string | undefined): number {
     const position = this.#links.push(record) - 1;
-    this.#ids.add(idNumber(record.id), position);
+    ids.add(idNumber(record.id), position);
     this.#inherit(record, supersedes);
     return position;
   }

@@ -1,8 +1,9 @@
 import { createHash } from "node:crypto";
 import type { BlobKey } from "../core/store.js";
-import { digestOf, frozenJson } from "../core/commitment.js";
+import { digestOf } from "../core/commitment.js";
 import { canonicalJson } from "../model/canonical.js";
 import type { JsonValue } from "../model/json.js";
+import { frozenJson } from "../model/copy-json.js";
 import { nestsWithin } from "../model/proof/entry.js";
 
 /** Salt and bytes behind a commitment; undefined when they were erased. */

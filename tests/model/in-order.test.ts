@@ -1,6 +1,6 @@
 import fc from "fast-check";
 import { describe, expect, it } from "vitest";
-import { frozenJson } from "../../src/core/commitment.js";
+import { frozenJson } from "../../src/model/copy-json.js";
 import { canonicalJson } from "../../src/model/canonical.js";
 import { inOrder } from "../../src/model/in-order.js";
 import type { JsonValue } from "../../src/model/json.js";

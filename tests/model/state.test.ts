@@ -1,6 +1,7 @@
 import { describe, expect, it } from "vitest";
 import { changesOf } from "../../src/model/change.js";
 import { type AuditEvent, coreEvents } from "../../src/model/event.js";
+import type { JsonObject } from "../../src/model/json.js";
 import { State } from "../../src/model/state.js";
 import { World } from "./fixtures/world.js";
 
@@ -79,6 +80,19 @@ describe("what an event means (E1-E3)", () => {
     });
     expect(() => new State().fold(orphan)).toThrow(TypeError);
   });
+
+  it("a binding stands under a contract or under a binding, whichever its event names as which (A2)", () => {
+    const { state, tx } = new World();
+    const common = { agent_id: "a", capability: "fs:read", constraints: {} };
+    tx.emit({ event: "capability_created", ...common, contract_id: "c", issued_to: "*", issued_by: "o" });
+    tx.emit({ event: "binding_created", ...common, binding_id: "b", contract_id: "c" });
+    for (const above of [{ contract_id: "b" }, { parent_id: "c" }, { parent_id: "none", contract_id: "c" }])
+      expect(() => tx.emit({ event: "binding_created", ...common, binding_id: "x", ...above })).toThrow(
+        "binds under something that does not exist",
+      );
+    tx.emit({ event: "binding_created", ...common, binding_id: "d", parent_id: "b" });
+    expect(state.binding("d")?.chain.map(({ id }) => id)).toEqual(["d", "b", "c"]);
+  });
 });
 
 describe("folding", () => {
@@ -99,6 +113,31 @@ describe("folding", () => {
     );
     expect([...state.links()]).toEqual([]);
     expect(state.contract("none") ?? state.binding("none") ?? state.link("none")).toBeUndefined();
+  });
+
+  it("constraints are frozen through and through: whoever is shown a binding changes nothing of it", () => {
+    const world = new World();
+    world.issue("fs:read");
+    const read = JSON.stringify({ params: { type: "object", required: ["n"] }, except: ["/etc/**"] });
+    const body = { agent_id: "a", binding_id: "b", contract_id: [...world.state.links()][0]?.id ?? "" };
+    const constraints = JSON.parse(read) as JsonObject;
+    world.tx.emit({ event: "binding_created", capability: "fs:read", constraints, ...body });
+    const held = world.state.binding("b")?.constraints as unknown as JsonObject;
+    expect(JSON.stringify(held)).toBe(read);
+    const params = held["params"] as JsonObject;
+    for (const part of [held, params, params["required"], held["except"]])
+      expect(Object.isFrozen(part)).toBe(true);
+  });
+
+  it("of one id the newest is meant, contract or binding", () => {
+    const { state, tx } = new World();
+    const common = { agent_id: "a", capability: "fs:read", constraints: {} };
+    const contract = { event: "capability_created", ...common, issued_to: "*", issued_by: "o" };
+    tx.emit({ ...contract, contract_id: "one" });
+    tx.emit({ event: "binding_created", ...common, binding_id: "one", contract_id: "one" });
+    expect(state.link("one")).toBe(state.binding("one"));
+    tx.emit({ ...contract, contract_id: "one" });
+    expect(state.link("one")).toBe(state.contract("one"));
   });
 
   it("a contract is no binding, and a binding no contract", () => {

@@ -1,4 +1,4 @@
-import { frozenJson } from "../../core/commitment.js";
+import { frozenJson } from "../../model/copy-json.js";
 import { isJsonObject, type JsonObject, type JsonValue } from "../../model/json.js";
 import type { Span } from "./plain-spans.js";
 
@@ -28,7 +28,7 @@ export function noteSources(message: JsonValue, text: Buffer, { members }: Span)
 function note(part: JsonValue | undefined, { start, end }: Span, text: Buffer): void {
   if (isJsonObject(part) && end - start >= sourceBytesMin)
     // Frozen through and through: the bytes stand for every value in it.
-    sources.set(frozenJson(part) as JsonObject, text.subarray(start, end));
+    sources.set(frozenJson(part), text.subarray(start, end));
 }
 
 /** A message as JSON text in pieces, some of them as they came; undefined when there are none of those. */
