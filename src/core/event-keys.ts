@@ -11,6 +11,13 @@ export type KeyKind = "agent" | "run";
 /** Where a block has an agent or a run: places in rising order, with commas between them. */
 export type KeyRow = readonly [kind: KeyKind, key: string, places: string];
 
+/** Rows of one block, column by column, in no order; null for what is no text. */
+export interface KeyColumns {
+  readonly kinds: readonly (string | null)[];
+  readonly keys: readonly (string | null)[];
+  readonly places: readonly (string | null)[];
+}
+
 /** The keys of events of one block, which follow each other. */
 export class BlockKeys {
   readonly block: number;
@@ -49,6 +56,18 @@ export class BlockKeys {
   /** In no order. */
   rows(): KeyRow[] {
     return [...rowsOf("agent", this.#agents), ...rowsOf("run", this.#runs)];
+  }
+
+  get rowCount(): number {
+    return this.#agents.size + this.#runs.size;
+  }
+
+  /** Whether each of these rows is one of them. */
+  hasAll({ kinds, keys, places }: KeyColumns): boolean {
+    return keys.every((key, row) => {
+      const ofKind = kinds[row] === "agent" ? this.#agents : kinds[row] === "run" ? this.#runs : undefined;
+      return key !== null && ofKind?.get(key)?.join(",") === places[row];
+    });
   }
 }
 

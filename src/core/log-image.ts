@@ -1,3 +1,4 @@
+import type { KeyColumns } from "./event-keys.js";
 import type { BlobKey } from "./store.js";
 import type { State } from "../model/state.js";
 
@@ -47,8 +48,7 @@ export interface RunRow {
 export interface KeyBlock {
   /** The first and the last id; undefined where there is no such row. */
   readonly ids: readonly unknown[] | undefined;
-  /** Kind, key and places of each row, in no order. */
-  readonly rows: readonly (readonly unknown[])[];
+  readonly rows: KeyColumns;
 }
 
 /** The documents of a log hashed again, all of them. */

@@ -99,6 +99,7 @@ describe("two threads say what one says", () => {
     ["ids of a block in front of the first", "INSERT INTO event_ids VALUES (-1, 'x', 'x')"],
     ["an agent that events are found by", "UPDATE event_keys SET key = key || char(0) WHERE block = 0"],
     ["another kind of key", "UPDATE event_keys SET kind = 'run' WHERE block = 0"],
+    ["a kind of key that there is none of", "UPDATE event_keys SET kind = 'x' WHERE kind = 'run'"],
     ["a key that is no text", "UPDATE event_keys SET key = CAST(key AS BLOB) WHERE block = 0"],
     ["an event less to be found", "UPDATE event_keys SET places = substr(places, 1, 3) WHERE block = 0"],
     ["an event more to be found", "UPDATE event_keys SET places = places || ',255' WHERE block = 0"],

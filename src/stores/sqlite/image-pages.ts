@@ -73,13 +73,23 @@ export function blobPageReader(db: Connection): LogImage["blobsOf"] {
   };
 }
 
+/** Each column in one value. JSON has no place for a blob, and takes some for its own binary form. */
+const columnOfKeys = (name: string) => `json_group_array(CASE typeof(${name}) WHEN 'text' THEN ${name} END)`;
+const keyColumns = ["kind", "key", "places"].map(columnOfKeys).join(", ");
+
 /** Reads what a block of events is found by (`LogImage.keyBlock`). */
 export function keyBlockReader(db: Connection): LogImage["keyBlock"] {
   const ids = guarded(() => db.prepare("SELECT first, last FROM event_ids WHERE block = ?").raw());
-  const rows = guarded(() => db.prepare("SELECT kind, key, places FROM event_keys WHERE block = ?").raw());
+  const rows = guarded(() => db.prepare(`SELECT ${keyColumns} FROM event_keys WHERE block = ?`).raw());
   return (block) =>
-    guarded(() => ({
-      ids: ids.get(block) as unknown[] | undefined,
-      rows: rows.all(block) as unknown[][],
-    }));
+    guarded(() => {
+      const [kinds, keys, places] = (rows.get(block) as string[]).map(textsOf) as [Texts, Texts, Texts];
+      return { ids: ids.get(block) as unknown[] | undefined, rows: { kinds, keys, places } };
+    });
+}
+
+type Texts = (string | null)[];
+
+function textsOf(json: string): Texts {
+  return JSON.parse(json) as Texts;
 }
