@@ -9,7 +9,7 @@ import { AssumedTree, type LogTree, TreeCheck } from "./tree-check.js";
 import type { KeySchedule } from "../model/proof/key-schedule.js";
 import { type KnownKeys, logKeys } from "./log-keys.js";
 import { type Problem, problem, problemOf } from "./problem.js";
-import { blobProblems, projectionProblems } from "./projection-check.js";
+import { blobProblems, listProblems, projectionProblems } from "./projection-check.js";
 
 export interface VerifyLogOptions extends KnownKeys {
   /** A signed checkpoint that was kept elsewhere. */
@@ -74,6 +74,7 @@ async function verifyWith(image: LogImage, options: VerifyLogOptions, tree: LogT
     for (const [size, root] of await tree.late()) compare(size, () => root);
     assertSameRotations(events, keys);
     events.end();
+    take(listProblems(image, events));
     checkpoints.end(events.size, trusted);
     assertNotShorter(events.size, against);
     take(blobProblems(await image.blobs(), events));

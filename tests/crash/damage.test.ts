@@ -134,7 +134,7 @@ describe("a database of an older schema version", () => {
     expect((await synapse({ cwd: folder }, "audit", "verify", "--db", database)).code).toBe(0);
   });
 
-  it.each([3, 4, 5])(
+  it.each([3, 4, 5, 6])(
     "of version %i: what was committed to is found, also by a run that was resumed",
     async (version) => {
       const older = fileURLToPath(new URL(`fixtures/schema-${version}.db.gz`, import.meta.url));
@@ -234,7 +234,7 @@ describe("a database of an older schema version", () => {
     image.close();
   });
 
-  it.each([1, 3, 4, 5])(
+  it.each([1, 3, 4, 5, 6])(
     "of version %i is migrated with a damaged event in it, for an auditor to find",
     async (version) => {
       writeFileSync(

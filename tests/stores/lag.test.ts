@@ -13,6 +13,8 @@ import type { AuditEvent } from "../../src/model/event.js";
 import { treeRoot } from "../../src/model/proof/compact-range.js";
 import { createPipeline, defineAction, SecureExecutionContext } from "../../src/index.js";
 import { State } from "../../src/model/state.js";
+import { parseWorkflow } from "../../src/workflow/definition.js";
+import { RunLog } from "../../src/workflow/run-log.js";
 import { SqliteDriver } from "../../src/stores/sqlite/driver.js";
 import { KeyCheck } from "../../src/audit/key-check.js";
 import { openImage } from "../../src/stores/sqlite/image.js";
@@ -98,6 +100,40 @@ describe("how far", () => {
       if (n >= authorityOnly && n < lagMax) expect(tablesAt()).toBe(authorityOnly);
     }
     expect(tablesAt()).toBeGreaterThan(lagMax);
+  });
+
+  it("runs are in the list at once, once, and only when they were committed, wherever the other tables stand", () => {
+    const [driver, other] = [open(), open()];
+    const world = steps(0);
+    write(driver, world.events);
+    const run = (event: string, more = {}) =>
+      world.tx.emit({ event, run_id: "r", workflow_id: "w", writer: "w-1", ...more });
+    const started = run("run_started");
+    const tried = begin(driver);
+    append(tried, started);
+    tried.rollback();
+    expect(driver.runs(10)).toEqual([]);
+    write(driver, [started]);
+    expect(other.runs(10)).toMatchObject([{ run_id: "r", workflow: "w", status: "running" }]);
+    expect(tablesAt()).toBe(authorityOnly);
+
+    const tx = begin(other);
+    append(tx, world.tx.emit({ event: "step_execution_requested", agent_id: "a", run_id: "r" }));
+    // Brings the tables over what the other process wrote.
+    tx.removeLease("nobody");
+    tx.commit();
+    expect(tablesAt()).toBe(authorityOnly + 2);
+
+    for (const [event, status] of [
+      ["run_completed", "failed"],
+      ["run_cancelled", "cancelled"],
+    ] as const) {
+      write(driver, [run("run_started", { resumes: true, writer: "w-2" })]);
+      expect(other.run("r")).toMatchObject({ status: "running", writer: "w-2" });
+      write(driver, [run(event, { status })]);
+      expect(other.run("r")).toMatchObject({ status });
+    }
+    expect(tablesAt()).toBe(authorityOnly + 2);
   });
 
   it("who gives back its lease leaves nothing behind", () => {
@@ -270,6 +306,43 @@ describe("an auditor of a log whose writer was killed", () => {
     expect((await problemsAfter(change))[0]).toMatchObject({ code });
   });
 });
+
+it.each([
+  ["is as it should be", "SELECT 1", undefined],
+  ["says that one has ended", "UPDATE runs SET status = 'completed'", "projection_mismatch"],
+  ["lacks one", "DELETE FROM runs", "projection_mismatch"],
+  [
+    "has one more",
+    "INSERT INTO runs SELECT 'r', workflow, status, 99, started_at, ended_at, writer FROM runs",
+    "projection_mismatch",
+  ],
+])(
+  "an auditor holds the list of runs against the whole log, also behind the other tables: it %s",
+  async (_what, change, code) => {
+    const pipeline = await createPipeline({ database: file });
+    const definition = parseWorkflow(
+      "{name: w, steps: [{id: s, agent: a, action: fs.read, with: {path: x}}]}",
+      "w.yaml",
+    );
+    await RunLog.start(pipeline.audit, { definition, inputs: {}, seed: 0, workingFolder: folder });
+    const copy = join(folder, "copy.db");
+    const db = new Database(file);
+    db.exec(`VACUUM INTO '${copy}'`);
+    db.close();
+    await pipeline.close();
+    const changed = new Database(copy);
+    const [size, count] = ["SELECT size FROM tree_head", "SELECT count(*) FROM events"].map((query) =>
+      changed.prepare(query).pluck().get(),
+    );
+    expect([size, count]).toEqual([0, 1]);
+    changed.exec(change);
+    changed.close();
+    const image = openImage(copy);
+    const { problems } = await verifyLog(image);
+    image.close();
+    expect(problems.map((each) => each.code)).toEqual(code === undefined ? [] : [code]);
+  },
+);
 
 it("an event is found by an id of any characters, which SQLite and JavaScript put in different orders", () => {
   const driver = open();

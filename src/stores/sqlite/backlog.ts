@@ -3,12 +3,12 @@ import type { Change } from "../../model/change.js";
 import type { AuditEvent } from "../../model/event.js";
 import type { KeyTables } from "./key-tables.js";
 import type { AuthorityTables } from "./projection.js";
-import type { RunTable } from "./run-table.js";
 
 /**
- * What may stand in the log alone for a while: steps, checks, effects and other people's events. They open and close
- * steps and count uses, which whoever opens the store folds from the log. Whatever else an event is, the tables say
- * it from its transaction on, so that lists of runs, policies and authority need no look at the log's end.
+ * What may stand in the log alone for a while: steps, checks, effects, other people's events, and runs, of which there is
+ * a list that is told at once. They open and close steps and count uses, which whoever opens the store folds from the
+ * log. Whatever else an event is, the tables say it from its transaction on, so that lists of authority need no look at
+ * the log's end.
  */
 const waits: ReadonlySet<string> = new Set([
   "step_execution_requested",
@@ -21,6 +21,9 @@ const waits: ReadonlySet<string> = new Set([
   "effect_attempted",
   "effect_performed",
   "effect_denied",
+  "run_started",
+  "run_completed",
+  "run_cancelled",
 ]);
 
 export function mayWait({ event }: AuditEvent): boolean {
@@ -30,7 +33,6 @@ export function mayWait({ event }: AuditEvent): boolean {
 /** What has to be told to the tables. */
 export interface Tables {
   readonly authority: AuthorityTables;
-  readonly runs: RunTable;
   readonly keys: KeyTables;
 }
 
@@ -44,7 +46,7 @@ export class Backlog {
   readonly first: number;
   #size = 0;
   readonly #keys: BlockKeys[] = [];
-  readonly #lasting: AuditEvent[] = [];
+  readonly #rotations: number[] = [];
   readonly #changes: Change[] = [];
   readonly #opened = new Map<string, Change>();
 
@@ -66,7 +68,7 @@ export class Backlog {
     let keys = this.#keys.at(-1);
     if (keys?.has(event.seq) !== true) this.#keys.push((keys = new BlockKeys(event.seq)));
     keys.add(event.seq, event.id, event["run_id"], event["agent_id"]);
-    if (!mayWait(event)) this.#lasting.push(event);
+    if (event.event === "key_rotated") this.#rotations.push(event.seq);
     for (const change of changes) {
       // Most steps have ended by now: the table never hears of them.
       if (change.kind === "open") this.#opened.set(change.requestId, change);
@@ -74,13 +76,10 @@ export class Backlog {
     }
   }
 
-  applyTo({ authority, runs, keys }: Tables): void {
+  applyTo({ authority, keys }: Tables): void {
     for (const change of this.#changes) authority.apply(change);
     for (const open of this.#opened.values()) authority.apply(open);
-    for (const event of this.#lasting) {
-      runs.apply(event);
-      if (event.event === "key_rotated") keys.addRotation(event.seq);
-    }
+    for (const seq of this.#rotations) keys.addRotation(seq);
     for (const block of this.#keys) keys.add(block);
   }
 }

@@ -19,6 +19,8 @@ export const lagWorthwhile = 1536;
 export class Projections {
   readonly #tree: TreeTable;
   readonly #tables: Tables;
+  /** Up to date with each event: it is a row of a short list, for which nobody brings all tables along. */
+  readonly #runs: RunTable;
   readonly #after;
   readonly #last;
   /** The tables say at least so many events. */
@@ -34,9 +36,9 @@ export class Projections {
     this.#tree = tree;
     this.#tables = {
       authority: new AuthorityTables(db),
-      runs: new RunTable(db),
       keys: new KeyTables(db),
     };
+    this.#runs = new RunTable(db);
     this.#after = db.prepare("SELECT doc FROM events WHERE seq > ? ORDER BY seq");
     this.#last = db.prepare("SELECT coalesce(max(seq), 0) FROM events").pluck();
   }
@@ -59,6 +61,7 @@ export class Projections {
   /** An event was appended in this transaction. */
   note(event: AuditEvent, changes: readonly Change[]): void {
     if (!mayWait(event)) this.#due = true;
+    this.#runs.apply(event);
     this.#staged.push({ event, changes });
   }
 

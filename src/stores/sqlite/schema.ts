@@ -3,7 +3,7 @@ import { blobsOfEvent } from "./blob-place.js";
 
 /** `SYNP`: tells our files from other people's SQLite databases. */
 export const applicationId = 0x53594e50;
-export const schemaVersion = 6;
+export const schemaVersion = 7;
 
 /** Who writes at present (src/core/lease.ts). */
 const leasesTable = `CREATE TABLE leases (
@@ -78,13 +78,16 @@ export const migrations: readonly string[] = [
   DROP TABLE blobs_by_seq;`,
   // They had an entry for each event.
   `DROP TABLE IF EXISTS event_keys; ${keyTables} ${fillKeyTables}`,
+  // The list of runs was behind, with all other tables; whatever starts or ends a run had brought them along.
+  "",
 ];
 
 /*
  * `events` is the truth: one RFC 8785 document a row. `blobs` (bytes behind commitments, erasable), `memory` (the
- * agents' key-value space), `checkpoints` and `leases` stand beside it. All the rest are projections of the first
- * `tree_head.size` events, brought up to date in the transaction of an event that changes more than open steps and
- * uses, and otherwise every two thousand events (projections.ts): so a step writes few pages.
+ * agents' key-value space), `checkpoints` and `leases` stand beside it. `runs` and `policies` are lists of all events.
+ * All the rest are projections of the first `tree_head.size` of them, brought up to date in the transaction of an event
+ * that changes more than open steps and uses, and otherwise every two thousand events (projections.ts): so a step writes
+ * few pages.
  */
 export const schema = `
 CREATE TABLE events (
