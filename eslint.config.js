@@ -21,6 +21,20 @@ export default tseslint.config(
     },
   },
   {
+    // What runs once in a step or oftener.
+    files: ["src/core/**", "src/actions/**", "src/gateway/**", "src/stores/**", "src/workflow/**"],
+    rules: {
+      "no-restricted-syntax": [
+        "error",
+        {
+          selector: "ObjectExpression > Property[kind=/^[gs]et$/]",
+          message:
+            "each evaluation makes a hidden class, which keeps alive what the accessor reaches until a full collection: make it a class (close-class.ts)",
+        },
+      ],
+    },
+  },
+  {
     // Programs of their own, which other processes run as they are: they have no types.
     files: ["bench/**/*.mjs", "examples/**/*.mjs", "tests/**/*.mjs"],
     ...tseslint.configs.disableTypeChecked,

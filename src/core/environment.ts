@@ -16,6 +16,9 @@ export interface Environment {
   uuid(): string;
 }
 
+/** What an environment draws from the execution seed. */
+export type Deterministic = Pick<Environment, "now" | "random" | "uuid">;
+
 /**
  * The deterministic part of an environment (SEMANTICS R1).
  *
@@ -28,7 +31,7 @@ export function deterministicSource(of: {
   readonly workflowId: string;
   readonly stepId: string;
   readonly startMs: number;
-}): Pick<Environment, "now" | "random" | "uuid"> {
+}): Deterministic {
   // Made at the first draw: most actions make none.
   let key: Buffer | undefined;
   let block = 0n;

@@ -2,8 +2,9 @@ import { canonicalJson } from "../model/canonical.js";
 import { copyJson } from "../model/copy-json.js";
 import type { JsonObject, JsonValue } from "../model/json.js";
 import { type Action, openAction } from "./action.js";
+import { closeClass } from "./close-class.js";
 import type { SecureExecutionContext } from "./context.js";
-import { deterministicSource, type Environment } from "./environment.js";
+import { type Deterministic, deterministicSource, type Environment } from "./environment.js";
 import type { EffectGate, HandleFactory } from "./ports.js";
 import type { ExecutionFailure } from "./result.js";
 import { failureOf, type Settled } from "./settle.js";
@@ -63,25 +64,46 @@ export function environmentOf(
   context: SecureExecutionContext,
   stopping: { readonly signal: AbortSignal },
 ): Environment {
-  const { agentId, workflowId, stepId } = context;
+  const { workflowId, stepId } = context;
   const source = deterministicSource({
     seed: context.executionSeed,
     workflowId,
     stepId,
     startMs: Date.parse(context.createdAt),
   });
-  const { now, random, uuid } = source;
-  return Object.freeze({
-    get signal() {
-      return stopping.signal;
-    },
-    agentId,
-    workflowId,
-    stepId,
-    now,
-    random,
-    uuid,
-  });
+  return Object.freeze(new StepEnvironment(context, source, stopping));
+}
+
+class StepEnvironment implements Environment {
+  readonly agentId: string;
+  readonly workflowId: string;
+  readonly stepId: string;
+  readonly now: Environment["now"];
+  readonly random: Environment["random"];
+  readonly uuid: Environment["uuid"];
+  readonly #stopping: { readonly signal: AbortSignal };
+
+  static {
+    closeClass(this);
+  }
+
+  constructor(
+    { agentId, workflowId, stepId }: SecureExecutionContext,
+    { now, random, uuid }: Deterministic,
+    stopping: { readonly signal: AbortSignal },
+  ) {
+    this.agentId = agentId;
+    this.workflowId = workflowId;
+    this.stepId = stepId;
+    this.now = now;
+    this.random = random;
+    this.uuid = uuid;
+    this.#stopping = stopping;
+  }
+
+  get signal(): AbortSignal {
+    return this.#stopping.signal;
+  }
 }
 
 /**

@@ -7,6 +7,7 @@ import {
   ActionRegistry,
   type ContextFields,
   createPipeline,
+  defineAction,
   type ExecutionResult,
   InvalidContextError,
   type RuntimeGuard,
@@ -414,6 +415,37 @@ describe("nothing that is handed out leads to the function or to the log", () =>
     );
     expect(found.size).toBeGreaterThan(50);
     for (const value of held) expect(Object.isFrozen(value) || typeof value !== "object").toBe(true);
+  });
+
+  test("not from what an action is given: it makes no handles of its own, and changes none of another step's", async () => {
+    await world.grant("agent", "job:run:a");
+    const seen: object[][] = [];
+    const curious = defineAction({
+      name: "test.curious",
+      requires: () => "job:run:a",
+      run: (_, handles, env) => void seen.push([handles, env]),
+    });
+    await execute(world.context({ action: curious }));
+    await execute(world.context({ action: curious }));
+    const [mine, others] = seen as [object[], object[]];
+    for (const [n, given] of mine.entries()) {
+      const shared = Object.getPrototypeOf(given) as object;
+      const other = others[n] as object;
+      expect(Object.isFrozen(given) && Object.isFrozen(shared)).toBe(true);
+      expect(shared).toBe(Object.getPrototypeOf(other));
+      expect(Object.getPrototypeOf(shared)).toBe(Object.prototype);
+      // `Object`, which is everybody's: with the class one would make handles that ask a gate of one's own.
+      expect(given.constructor).toBe(Object);
+      expect(Reflect.ownKeys(shared).sort()).toEqual(
+        n === 0 ? ["fs", "http", "mcp", "memory", "process"] : ["signal"],
+      );
+      for (const key of Reflect.ownKeys(shared)) {
+        const shownBy = (receiver: object): unknown => Reflect.get(shared, key, receiver);
+        expect(Reflect.set(given, key, null)).toBe(false);
+        expect(() => shownBy(Object.create(shared) as object)).toThrow(TypeError);
+        expect(shownBy(other)).not.toBe(shownBy(given));
+      }
+    }
   });
 
   test("an action that throws shows no function in its stack", async () => {

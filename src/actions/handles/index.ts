@@ -1,3 +1,4 @@
+import { closeClass } from "../../core/close-class.js";
 import type {
   EffectGate,
   HandleFactory,
@@ -31,34 +32,58 @@ export interface HandleOptions {
  * made when the action first asks for it, since most use one.
  */
 export function createHandleFactory(options: HandleOptions): HandleFactory {
-  const { protectedFiles, workingFolder, memory } = options;
-  const fsOptions = { ...options.fs, protectedFiles };
-  const processOptions = { ...options.process, workingFolder, protectedFiles };
-  return (gate: EffectGate) => {
-    // In variables: what is put on an object passes a setter that somebody may have put on its prototype.
-    let fs: Handles["fs"] | undefined;
-    let http: Handles["http"] | undefined;
-    let process: Handles["process"] | undefined;
-    let space: Handles["memory"] | undefined;
-    let mcp: Handles["mcp"] | undefined;
-    return Object.freeze({
-      get fs() {
-        return (fs ??= createFsHandle(gate, fsOptions));
-      },
-      get http() {
-        return (http ??= createHttpHandle(gate, options.http));
-      },
-      get process() {
-        return (process ??= createProcessHandle(gate, processOptions));
-      },
-      get memory() {
-        return (space ??= createMemoryHandle(gate, memory));
-      },
-      get mcp() {
-        return (mcp ??= createMcpHandle(gate, options.mcp));
-      },
-    });
+  const { protectedFiles, workingFolder } = options;
+  const limits: Limits = {
+    ...options,
+    fs: { ...options.fs, protectedFiles },
+    process: { ...options.process, workingFolder, protectedFiles },
   };
+  return (gate) => Object.freeze(new StepHandles(gate, limits));
+}
+
+interface Limits extends Pick<HandleOptions, "http" | "memory" | "mcp"> {
+  readonly fs: Parameters<typeof createFsHandle>[1];
+  readonly process: ProcessOptions;
+}
+
+class StepHandles implements Handles {
+  readonly #gate: EffectGate;
+  readonly #limits: Limits;
+  // Private: what is put on an object passes a setter that somebody may have put on its prototype.
+  #fs: Handles["fs"] | undefined;
+  #http: Handles["http"] | undefined;
+  #process: Handles["process"] | undefined;
+  #memory: Handles["memory"] | undefined;
+  #mcp: Handles["mcp"] | undefined;
+
+  static {
+    closeClass(this);
+  }
+
+  constructor(gate: EffectGate, limits: Limits) {
+    this.#gate = gate;
+    this.#limits = limits;
+  }
+
+  get fs(): Handles["fs"] {
+    return (this.#fs ??= createFsHandle(this.#gate, this.#limits.fs));
+  }
+
+  get http(): Handles["http"] {
+    return (this.#http ??= createHttpHandle(this.#gate, this.#limits.http));
+  }
+
+  get process(): Handles["process"] {
+    return (this.#process ??= createProcessHandle(this.#gate, this.#limits.process));
+  }
+
+  get memory(): Handles["memory"] {
+    return (this.#memory ??= createMemoryHandle(this.#gate, this.#limits.memory));
+  }
+
+  get mcp(): Handles["mcp"] {
+    return (this.#mcp ??= createMcpHandle(this.#gate, this.#limits.mcp));
+  }
 }
 
 /**
