@@ -16,6 +16,8 @@ export class RunningStep {
   #controller: AbortController | undefined;
   readonly stopped: Promise<void>;
   stop: Stop | undefined;
+  /** Where `RunningSteps` has it. */
+  place = -1;
   #resolve: () => void = () => undefined;
 
   constructor(
@@ -121,11 +123,12 @@ const pollMs = 250;
 
 /**
  * The steps this process is running, for a revocation to find at once. Revocations are rare and steps many: so they
- * are looked through when one comes, and not put into an index each.
+ * are looked through when one comes, and not put into an index each. In an array: a set that entries come to and leave
+ * makes new tables, each reached from the one before, so that all that any of them held lived until a full collection.
  */
 export class RunningSteps {
   readonly #ledger: Ledger;
-  readonly #steps = new Set<RunningStep>();
+  readonly #steps: RunningStep[] = [];
   #poll: NodeJS.Timeout | undefined;
 
   constructor(ledger: Ledger) {
@@ -135,32 +138,46 @@ export class RunningSteps {
   }
 
   add(step: RunningStep): void {
-    this.#steps.add(step);
+    step.place = this.#steps.push(step) - 1;
     this.#poll ??= setInterval(() => this.#look(), pollMs).unref();
   }
 
   remove(step: RunningStep): void {
-    this.#steps.delete(step);
+    if (this.#steps[step.place] !== step) return;
+    const last = this.#steps.pop() as RunningStep;
+    if (last === step) return;
+    this.#steps[step.place] = last;
+    last.place = step.place;
   }
 
   #onEvent(event: AuditEvent): void {
     const restsOn = endedBy(event);
     if (restsOn === undefined) return;
-    for (const step of this.#steps) if (restsOn(step)) step.checkAuthority(this.#ledger);
+    this.#each((step) => {
+      if (restsOn(step)) step.checkAuthority(this.#ledger);
+    });
+  }
+
+  /** From the last: one that is removed meanwhile is replaced by one that was seen. */
+  #each(see: (step: RunningStep) => void): void {
+    for (let place = this.#steps.length - 1; place >= 0; place--) {
+      const step = this.#steps[place];
+      if (step !== undefined) see(step);
+    }
   }
 
   #look(): void {
     // Where steps follow each other, the timer outlives them until it finds none.
-    if (this.#steps.size === 0) {
+    if (this.#steps.length === 0) {
       clearInterval(this.#poll);
       this.#poll = undefined;
       return;
     }
     try {
       this.#ledger.refresh();
-      for (const step of this.#steps) step.checkAuthority(this.#ledger);
+      this.#each((step) => step.checkAuthority(this.#ledger));
     } catch (error) {
-      for (const step of this.#steps) step.end(unreadable(error));
+      this.#each((step) => step.end(unreadable(error)));
     }
   }
 }

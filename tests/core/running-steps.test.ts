@@ -13,7 +13,9 @@ import {
   type Pipeline,
   type StepOptions,
 } from "../../src/index.js";
-import { RunningStep } from "../../src/core/running-steps.js";
+import { ledgerOf } from "../../src/core/audit.js";
+import { RunningStep, RunningSteps } from "../../src/core/running-steps.js";
+import type { BindingRecord } from "../../src/model/authority.js";
 import { gate, job, openWorld, stepEvents, type World } from "./world.js";
 
 let world: World;
@@ -195,6 +197,19 @@ describe("authority that ends while its step runs (D7)", () => {
     await world.pipeline.capabilityManager.suspend("agent-2", { by: "operator" });
     action.open("fine");
     expect(await result).toMatchObject({ status: "completed", output: "fine" });
+  });
+
+  test("of many steps it stops those that still run, whichever ended before and in whatever order", async () => {
+    const ledger = ledgerOf(world.pipeline.audit);
+    const running = new RunningSteps(ledger);
+    const binding = ledger.state.binding(granted.bindingId) as BindingRecord;
+    const steps = Array.from({ length: 12 }, (_, n) => new RunningStep(`req-${n}`, "agent", [binding]));
+    for (const step of steps) running.add(step);
+    const ended = [11, 0, 5, 6, 10, 1, 1].map((n) => steps[n] as RunningStep);
+    for (const step of ended) running.remove(step);
+    await world.pipeline.bindingManager.unbind(granted.bindingId);
+    for (const step of steps)
+      expect(step.stop?.code).toBe(ended.includes(step) ? undefined : "revoked_while_running");
   });
 
   test("a second binding does not carry a step that was authorised by the first", async () => {
