@@ -1,8 +1,27 @@
 import { defineConfig } from "vitest/config";
 
+/**
+ * Tests that leave a process as they found it: one of its own for each file, with all modules anew, would take a quarter
+ * of all time. The others change what all share, or look at what is there.
+ */
+const together = "audit,capability,cli,constraint,docs,gateway,model,policy,proof,replay,stores,workflow";
+
 export default defineConfig({
   test: {
-    include: ["tests/**/*.test.ts"],
+    projects: [
+      {
+        extends: true,
+        test: { name: "together", include: [`tests/{${together}}/**/*.test.ts`], isolate: false },
+      },
+      {
+        extends: true,
+        test: {
+          name: "apart",
+          include: ["tests/**/*.test.ts"],
+          exclude: [`tests/{${together}}/**`],
+        },
+      },
+    ],
     globalSetup: ["tests/build-programs.ts"],
     testTimeout: 120_000,
     hookTimeout: 120_000,
