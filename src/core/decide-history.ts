@@ -1,3 +1,4 @@
+import { copyJson } from "../model/copy-json.js";
 import { decide as decideOn, type Decision as StateDecision } from "../model/decide.js";
 import type { DenialReason } from "../model/denial.js";
 import type { AuditEvent } from "../model/event.js";
@@ -12,10 +13,12 @@ import { demandForCheck } from "./demand.js";
  *
  * @param history consecutive events from the first one on.
  * @param now ms since the epoch; earlier than the history's end it counts as that (SEMANTICS D8).
+ * @throws InvalidDataError for an event that is not plain data.
  */
 export function decide(request: CheckRequest, history: Iterable<AuditEvent>, now: number): Decision {
   const state = new State();
-  for (const event of history) state.fold(event);
+  // The caller's, who may go on changing it: what is kept of an event is frozen.
+  for (const event of history) state.fold(copyJson(event) as AuditEvent);
   const demand = demandForCheck(request);
   if (demand.refusal !== undefined) {
     return verdict(false, undefined, demand.refusal.reason, demand.refusal.detail);

@@ -71,7 +71,7 @@ export function environmentOf(
     stepId,
     startMs: Date.parse(context.createdAt),
   });
-  return Object.freeze(new StepEnvironment(context, source, stopping));
+  return finished(new StepEnvironment(context, source, stopping));
 }
 
 class StepEnvironment implements Environment {
@@ -82,10 +82,6 @@ class StepEnvironment implements Environment {
   readonly random: Environment["random"];
   readonly uuid: Environment["uuid"];
   readonly #stopping: { readonly signal: AbortSignal };
-
-  static {
-    closeClass(this);
-  }
 
   constructor(
     { agentId, workflowId, stepId }: SecureExecutionContext,
@@ -105,6 +101,8 @@ class StepEnvironment implements Environment {
     return this.#stopping.signal;
   }
 }
+
+const finished = closeClass(StepEnvironment);
 
 /**
  * @param outputBytesMax of the output's canonical form.

@@ -16,8 +16,10 @@ export class RunningStep {
   #controller: AbortController | undefined;
   readonly stopped: Promise<void>;
   stop: Stop | undefined;
-  /** Where `RunningSteps` has it. */
-  place = -1;
+  // Where it stands among those that run (`RunningSteps`): members of its own, so that no built-in takes part.
+  runs = false;
+  earlier: RunningStep | undefined = undefined;
+  later: RunningStep | undefined = undefined;
   #resolve: () => void = () => undefined;
 
   constructor(
@@ -123,12 +125,13 @@ const pollMs = 250;
 
 /**
  * The steps this process is running, for a revocation to find at once. Revocations are rare and steps many: so they
- * are looked through when one comes, and not put into an index each. In an array: a set that entries come to and leave
- * makes new tables, each reached from the one before, so that all that any of them held lived until a full collection.
+ * are looked through when one comes, and not put into an index each. They are linked: a set that entries come to and
+ * leave makes new tables, each reached from the one before, so that all that any of them held lived until a full
+ * collection, and an array takes entries through whatever somebody put on `Object.prototype`.
  */
 export class RunningSteps {
   readonly #ledger: Ledger;
-  readonly #steps: RunningStep[] = [];
+  #newest: RunningStep | undefined;
   #poll: NodeJS.Timeout | undefined;
 
   constructor(ledger: Ledger) {
@@ -138,16 +141,22 @@ export class RunningSteps {
   }
 
   add(step: RunningStep): void {
-    step.place = this.#steps.push(step) - 1;
+    step.earlier = this.#newest;
+    if (this.#newest !== undefined) this.#newest.later = step;
+    this.#newest = step;
+    step.runs = true;
     this.#poll ??= setInterval(() => this.#look(), pollMs).unref();
   }
 
   remove(step: RunningStep): void {
-    if (this.#steps[step.place] !== step) return;
-    const last = this.#steps.pop() as RunningStep;
-    if (last === step) return;
-    this.#steps[step.place] = last;
-    last.place = step.place;
+    if (!step.runs) return;
+    const { earlier, later } = step;
+    if (later === undefined) this.#newest = earlier;
+    else later.earlier = earlier;
+    if (earlier !== undefined) earlier.later = later;
+    step.runs = false;
+    // One that has ended leads to no other: else a long row of them would be alive by the oldest.
+    step.earlier = step.later = undefined;
   }
 
   #onEvent(event: AuditEvent): void {
@@ -158,17 +167,18 @@ export class RunningSteps {
     });
   }
 
-  /** From the last: one that is removed meanwhile is replaced by one that was seen. */
+  /** Some may be seen twice: whatever is removed meanwhile, none is left out that runs. */
   #each(see: (step: RunningStep) => void): void {
-    for (let place = this.#steps.length - 1; place >= 0; place--) {
-      const step = this.#steps[place];
-      if (step !== undefined) see(step);
+    let step = this.#newest;
+    while (step !== undefined) {
+      see(step);
+      step = step.runs ? step.earlier : this.#newest;
     }
   }
 
   #look(): void {
     // Where steps follow each other, the timer outlives them until it finds none.
-    if (this.#steps.length === 0) {
+    if (this.#newest === undefined) {
       clearInterval(this.#poll);
       this.#poll = undefined;
       return;

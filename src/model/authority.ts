@@ -1,6 +1,6 @@
 import { type Capability, covers, exceptPattern, parseCapability, parseScope } from "./capability/index.js";
 import type { Constraints } from "./constraint/index.js";
-import { frozenJson } from "./copy-json.js";
+import { ownJson } from "./copy-json.js";
 import { type AuditEvent, timeOf } from "./event.js";
 import { type Provenance, provenanceOf } from "./provenance.js";
 import { asText, type JsonValue } from "./json.js";
@@ -203,7 +203,7 @@ function termsOf(event: AuditEvent, capability: Capability, above: LinkRecord | 
   const gates = above === undefined ? undefined : gatesOf(capability, scope, above);
   if (!hasConstraints && scope === undefined && gates === undefined) return noTerms;
   // The event's own: what stands in the log is nobody's to change. What `params` compiles to is remembered by it.
-  const constraints = hasConstraints ? (frozenJson(given) as Constraints) : noTerms.constraints;
+  const constraints = hasConstraints ? (ownJson(given) as Constraints) : noTerms.constraints;
   const { not_before: notBefore, except, rate } = constraints;
   return {
     gates,

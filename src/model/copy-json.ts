@@ -118,6 +118,28 @@ function copyObject(source: object, path: string, depth: number, budget: Budget)
 }
 
 /**
+ * As `copyJson`, of data that `JSON.parse` made and nobody else holds: it is frozen where it is, and refused for what
+ * `copyJson` would refuse it for.
+ *
+ * @throws InvalidDataError
+ */
+export function ownJson<T extends JsonValue>(value: T, depth = defaultCopyLimits.depth): T {
+  if (typeof value === "string" && !value.isWellFormed())
+    throw new InvalidDataError("$", "a text holds a lone surrogate");
+  if (typeof value === "number" && !isFiniteNumber(value))
+    throw new InvalidDataError("$", `\`${value}\` is not a JSON number`);
+  if (typeof value !== "object" || value === null) return value;
+  if (depth === 0) throw new InvalidDataError("$", "data is nested too deeply");
+  const members = value as { readonly [key: string]: JsonValue };
+  for (const key of keys(members)) {
+    if (key === "__proto__" || !key.isWellFormed())
+      throw new InvalidDataError("$", "the data has a key that is not allowed");
+    ownJson(members[key] as JsonValue, depth - 1);
+  }
+  return freeze(value);
+}
+
+/**
  * Freezes data that `JSON.parse` made through and through; it is given back. For what is ours: nothing in it is looked
  * at, and nobody else may hold it.
  *

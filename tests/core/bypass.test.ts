@@ -432,6 +432,12 @@ describe("nothing that is handed out leads to the function or to the log", () =>
       const shared = Object.getPrototypeOf(given) as object;
       const other = others[n] as object;
       expect(Object.isFrozen(given) && Object.isFrozen(shared)).toBe(true);
+      expect({ ...given }).toEqual(given);
+      expect(Object.keys(given).sort()).toEqual(
+        n === 0
+          ? ["fs", "http", "mcp", "memory", "process"]
+          : ["agentId", "now", "random", "signal", "stepId", "uuid", "workflowId"],
+      );
       expect(shared).toBe(Object.getPrototypeOf(other));
       expect(Object.getPrototypeOf(shared)).toBe(Object.prototype);
       // `Object`, which is everybody's: with the class one would make handles that ask a gate of one's own.

@@ -1,7 +1,8 @@
 import fc from "fast-check";
 import { describe, expect, it } from "vitest";
-import { bytesToJson, copyJson } from "../../src/model/copy-json.js";
+import { bytesToJson, copyJson, ownJson } from "../../src/model/copy-json.js";
 import { InvalidDataError } from "../../src/model/errors.js";
+import type { JsonValue } from "../../src/model/json.js";
 import { refused } from "./fixtures/refused.js";
 
 const refusedAt = (value: unknown, path: string, limits?: Parameters<typeof copyJson>[1]) =>
@@ -139,6 +140,59 @@ describe("hostile values (STYLE: copied once, then checked)", () => {
 
   it("a toJSON method is data like any other, so it is refused and not called", () => {
     refusedAt({ toJSON: () => ({ a: 1 }) }, "$.toJSON");
+  });
+});
+
+describe("data that was parsed and is nobody else's", () => {
+  const outcome = (take: () => unknown): unknown => {
+    try {
+      return take();
+    } catch (error) {
+      return (error as Error).constructor;
+    }
+  };
+
+  it("is frozen where it is, and refused where a copy would be", () => {
+    const key = fc.oneof(fc.string({ maxLength: 3 }), fc.constantFrom("__proto__", "\ud800", "constructor"));
+    const { tree } = fc.letrec((tie) => ({
+      tree: fc.oneof(
+        { depthSize: "small" },
+        fc.oneof(
+          fc.string({ unit: "binary", maxLength: 3 }),
+          fc.constant("\udc00"),
+          fc.double(),
+          fc.boolean(),
+        ),
+        fc.array(tie("tree"), { maxLength: 3 }),
+        fc.dictionary(key, tie("tree"), { maxKeys: 3 }),
+      ),
+    }));
+    fc.assert(
+      fc.property(fc.array(tree), (value) => {
+        const text = JSON.stringify(value);
+        const copied = outcome(() => copyJson(JSON.parse(text)));
+        const owned = outcome(() => ownJson(JSON.parse(text) as JsonValue));
+        expect(owned).toEqual(copied);
+        if (typeof owned !== "function") expect(isDeeplyFrozen(owned)).toBe(true);
+      }),
+      { numRuns: 3_000, seed: 5 },
+    );
+  });
+
+  it.each([
+    ["nested as deeply as a copy may be", 64, true],
+    ["nested deeper", 65, false],
+  ])("%s", (_what, depth, isTaken) => {
+    const text = "[".repeat(depth) + "]".repeat(depth);
+    const taken = [copyJson, ownJson].map((take) =>
+      Array.isArray(outcome(() => take(JSON.parse(text) as JsonValue))),
+    );
+    expect(taken).toEqual([isTaken, isTaken]);
+  });
+
+  it("a number that JSON does not have is refused", () => {
+    for (const take of [copyJson, ownJson])
+      refused(() => take([JSON.parse("1e999") as number]), InvalidDataError, "invalid_data");
   });
 });
 

@@ -38,7 +38,7 @@ export function createHandleFactory(options: HandleOptions): HandleFactory {
     fs: { ...options.fs, protectedFiles },
     process: { ...options.process, workingFolder, protectedFiles },
   };
-  return (gate) => Object.freeze(new StepHandles(gate, limits));
+  return (gate) => finished(new StepHandles(gate, limits));
 }
 
 interface Limits extends Pick<HandleOptions, "http" | "memory" | "mcp"> {
@@ -55,10 +55,6 @@ class StepHandles implements Handles {
   #process: Handles["process"] | undefined;
   #memory: Handles["memory"] | undefined;
   #mcp: Handles["mcp"] | undefined;
-
-  static {
-    closeClass(this);
-  }
 
   constructor(gate: EffectGate, limits: Limits) {
     this.#gate = gate;
@@ -85,6 +81,8 @@ class StepHandles implements Handles {
     return (this.#mcp ??= createMcpHandle(this.#gate, this.#limits.mcp));
   }
 }
+
+const finished = closeClass(StepHandles);
 
 /**
  * Handles for a replay: they read their arguments as those of a step do, and their gate answers before anything is
