@@ -27,13 +27,15 @@ export class PlaceTable<T extends Entry> {
   #items: Items<T> = emptyItems<T>(slotsMin);
   #taken = 0;
   readonly #waiting: T[] = [];
+  /** Beside its list, which every decision would look into otherwise. */
+  #waitingCount = 0;
   readonly #waitingNumbers = new Int32Array(waitingMax);
   /** What was read for nothing but having it read, so that no compiler leaves it away. */
   #touched = 0;
 
   /** A slot for `entry`, `capability` and `list`; less than 0 when there is none. */
   find(wanted: number): number {
-    if (this.#waiting.length > 0) this.#file();
+    if (this.#waitingCount > 0) this.#file();
     const number = keyOf(wanted);
     const marks = this.#marks;
     const mask = marks.length - 1;
@@ -71,19 +73,21 @@ export class PlaceTable<T extends Entry> {
   }
 
   add(number: number, entry: T): void {
-    this.#waitingNumbers[this.#waiting.length] = number;
-    this.#waiting.push(entry);
-    if (this.#waiting.length === waitingMax) this.#file();
+    this.#waitingNumbers[this.#waitingCount] = number;
+    this.#waiting[this.#waitingCount] = entry;
+    if (++this.#waitingCount === waitingMax) this.#file();
   }
 
   #file(): void {
-    const entries = this.#waiting.splice(0);
+    const [entries, count] = [this.#waiting, this.#waitingCount];
+    // Set first: to put one, its place is looked for.
+    this.#waitingCount = 0;
     const mask = this.#marks.length - 1;
-    for (let n = 0; n < entries.length; n++) {
+    for (let n = 0; n < count; n++) {
       const slot = (this.#waitingNumbers[n] as number) & mask;
       this.#touched ^= (this.#slots[slot * stride] as number) ^ (this.#marks[slot] as number);
     }
-    for (let n = 0; n < entries.length; n++) this.#put(this.#waitingNumbers[n] as number, entries[n] as T);
+    for (let n = 0; n < count; n++) this.#put(this.#waitingNumbers[n] as number, entries[n] as T);
   }
 
   #put(number: number, entry: T): void {
