@@ -256,10 +256,33 @@ describe("law: wherever the tables stand, what is read is what the whole log say
   }
 });
 
+/** What an auditor finds in a copy of the log as it stands while its writer works, with a change made to the copy. */
+async function problemsIn(
+  change: string,
+  stood: { readonly size: number; readonly events: number },
+): Promise<LogVerdict["problems"]> {
+  const copy = join(folder, "copy.db");
+  const db = new Database(file);
+  db.exec(`VACUUM INTO '${copy}'`);
+  db.close();
+  const changed = new Database(copy);
+  const [size, events] = ["SELECT size FROM tree_head", "SELECT count(*) FROM events"].map((query) =>
+    changed.prepare(query).pluck().get(),
+  );
+  expect({ size, events }).toEqual(stood);
+  changed.exec(change);
+  changed.close();
+  const image = openImage(copy);
+  try {
+    return (await verifyLog(image)).problems;
+  } finally {
+    image.close();
+  }
+}
+
 describe("an auditor of a log whose writer was killed", () => {
   const action = defineAction({ name: "test.nothing", requires: () => "job:run", run: () => null });
 
-  /** The verdict on a copy of the log while its writer works, with a change made to the copy. */
   async function problemsAfter(change: string): Promise<LogVerdict["problems"]> {
     const pipeline = await createPipeline({ database: file, actions: [action] });
     const limits = { rate: { limit: 100, per: "1h" } };
@@ -270,22 +293,9 @@ describe("an auditor of a log whose writer was killed", () => {
       const step = { ...context, stepId: `s${n}`, traceId: "t", action };
       await pipeline.executor.executeStep(new SecureExecutionContext(step));
     }
-    const copy = join(folder, "copy.db");
-    const db = new Database(file);
-    db.exec(`VACUUM INTO '${copy}'`);
-    db.close();
+    const problems = await problemsIn(change, { size: 2, events: 17 });
     await pipeline.close();
-    const changed = new Database(copy);
-    expect(changed.prepare("SELECT size FROM tree_head").pluck().get()).toBe(2);
-    expect(changed.prepare("SELECT count(*) FROM events").pluck().get()).toBe(17);
-    changed.exec(change);
-    changed.close();
-    const image = openImage(copy);
-    try {
-      return (await verifyLog(image)).problems;
-    } finally {
-      image.close();
-    }
+    return problems;
   }
 
   it("compares the tables with the log as it was when they stood there", async () => {
@@ -325,21 +335,8 @@ it.each([
       "w.yaml",
     );
     await RunLog.start(pipeline.audit, { definition, inputs: {}, seed: 0, workingFolder: folder });
-    const copy = join(folder, "copy.db");
-    const db = new Database(file);
-    db.exec(`VACUUM INTO '${copy}'`);
-    db.close();
+    const problems = await problemsIn(change, { size: 0, events: 1 });
     await pipeline.close();
-    const changed = new Database(copy);
-    const [size, count] = ["SELECT size FROM tree_head", "SELECT count(*) FROM events"].map((query) =>
-      changed.prepare(query).pluck().get(),
-    );
-    expect([size, count]).toEqual([0, 1]);
-    changed.exec(change);
-    changed.close();
-    const image = openImage(copy);
-    const { problems } = await verifyLog(image);
-    image.close();
     expect(problems.map((each) => each.code)).toEqual(code === undefined ? [] : [code]);
   },
 );
