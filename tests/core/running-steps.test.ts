@@ -214,6 +214,8 @@ describe("authority that ends while its step runs (D7)", () => {
     await world.pipeline.bindingManager.unbind(granted.bindingId);
     for (const step of steps)
       expect(step.stop?.code).toBe(ended.includes(step) ? undefined : "revoked_while_running");
+    // What has ended keeps nothing else alive.
+    for (const { earlier, later } of ended) expect([earlier, later]).toEqual([undefined, undefined]);
   });
 
   test("a second binding does not carry a step that was authorised by the first", async () => {

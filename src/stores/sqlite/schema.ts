@@ -78,7 +78,7 @@ export const migrations: readonly string[] = [
   DROP TABLE blobs_by_seq;`,
   // They had an entry for each event.
   `DROP TABLE IF EXISTS event_keys; ${keyTables} ${fillKeyTables}`,
-  // The list of runs was behind, with all other tables; whatever starts or ends a run had brought them along.
+  // The list of runs needs nothing: whatever started or ended a run had brought it to the end of the log.
   "",
 ];
 
